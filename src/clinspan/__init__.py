@@ -1,0 +1,1 @@
+"""Exact entity spans from clinical notes of any length."""
