@@ -1,1 +1,35 @@
-"""Exact entity spans from clinical notes of any length."""
+"""Exact entity spans from clinical notes of any length.
+
+>>> from clinspan import Recognizer
+>>> recognizer = Recognizer.load()
+>>> [(span.label, span.text) for span in recognizer.recognize("She has pneumonia.")]
+[('PROBLEM', 'pneumonia')]
+"""
+
+from __future__ import annotations
+
+from clinspan.decode import Span
+from clinspan.errors import (
+    BundleError,
+    ClinspanError,
+    DeviceError,
+    InferenceError,
+    InputError,
+    MissingDependencyError,
+)
+from clinspan.recognizer import Recognizer, Report
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BundleError",
+    "ClinspanError",
+    "DeviceError",
+    "InferenceError",
+    "InputError",
+    "MissingDependencyError",
+    "Recognizer",
+    "Report",
+    "Span",
+    "__version__",
+]

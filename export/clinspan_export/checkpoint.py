@@ -1,0 +1,125 @@
+"""Load a fine-tuned checkpoint: a local folder or a Hub id, whatever transformers resolves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clinspan_export.errors import ExportError
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A token classification model in PyTorch, in fp32 and evaluation mode, and its tokenizer.
+
+    Attributes:
+        source: folder or Hub id, as given.
+        revision: commit of the Hub repository where there is one.
+        model: transformers model.
+        tokenizer: transformers fast tokenizer.
+        labels: label names in the order of the logits.
+    """
+
+    source: str
+    revision: str
+    model: Any
+    tokenizer: Any
+    labels: Sequence[str]
+
+
+def load(
+    source: str, *, revision: str | None = None, trust_remote_code: bool = False, allow_pickle: bool = False
+) -> Checkpoint:
+    """Load a checkpoint for export.
+
+    Args:
+        source: local folder or Hub id.
+        revision: branch, tag or commit on the Hub.
+        trust_remote_code: run code that the checkpoint brings along.
+        allow_pickle: accept pickled weights, which can run code when they are read.
+
+    Raises:
+        ExportError: it is missing, damaged, of another task, or needs one of the permissions above.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForTokenClassification
+
+    _check_local(source)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    with _explained(source):
+        config = AutoConfig.from_pretrained(source, **options)
+    _check_task(source, config)
+    with _explained(source):
+        model, info = AutoModelForTokenClassification.from_pretrained(
+            source,
+            config=config,
+            dtype=torch.float32,
+            use_safetensors=None if allow_pickle else True,
+            output_loading_info=True,
+            **options,
+        )
+    if info["missing_keys"]:
+        raise ExportError(
+            f"{source} lacks the weights {', '.join(sorted(info['missing_keys'])[:3])}: "
+            "it was not fine-tuned for token classification"
+        )
+    labels = [str(config.id2label[index]) for index in range(config.num_labels)]
+    return Checkpoint(
+        source, getattr(config, "_commit_hash", None) or "", model.eval(), _tokenizer(source, options), labels
+    )
+
+
+def _check_local(source: str) -> None:
+    folder = Path(source)
+    if folder.exists() and not (folder / "config.json").is_file():
+        raise ExportError(f"{source} has no config.json: expected a Hugging Face checkpoint folder")
+    if not folder.exists() and (source.startswith((".", "/", "~")) or source.count("/") > 1):
+        raise ExportError(f"{source} does not exist")
+
+
+def _check_task(source: str, config: Any) -> None:
+    wrong = [name for name in config.architectures or [] if not name.endswith("ForTokenClassification")]
+    if wrong:
+        raise ExportError(
+            f"{source} is a {wrong[0]}: expected a checkpoint fine-tuned for token classification"
+        )
+
+
+def _tokenizer(source: str, options: dict[str, Any]) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        with _explained(source):
+            tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
+    except ExportError as error:
+        raise ExportError(f"{source} has no tokenizer that transformers can load") from error
+    if not tokenizer.is_fast:
+        raise ExportError(
+            f"{source} has only a slow tokenizer ({type(tokenizer).__name__}) that transformers cannot convert: "
+            "the runtime needs a tokenizer.json"
+        )
+    return tokenizer
+
+
+class _explained:  # noqa: N801 - reads as a phrase where it is used
+    """Turns what transformers raises into one clear line."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or not isinstance(error, Exception):
+            return
+        text = str(error)
+        if "trust_remote_code" in text:
+            reason = "needs code of its own; --trust-remote-code runs it, if you trust where it comes from"
+        elif "safetensors" in text and "use_safetensors" not in text:
+            reason = "has no model.safetensors; --allow-pickle reads pickled weights, if you trust where they come from"
+        else:
+            reason = f"cannot be loaded ({type(error).__name__}: {text.splitlines()[0][:200] if text else 'no reason given'})"
+        raise ExportError(f"{self.source} {reason}") from error

@@ -1,0 +1,5 @@
+import sys
+
+from clinspan.cli import main
+
+sys.exit(main())

@@ -1,0 +1,37 @@
+"""Every error that clinspan raises on purpose.
+
+    ClinspanError
+    ├── BundleError              the model folder cannot be used as it is
+    ├── InputError               a note or an option is not of the kind that was asked for (also a ValueError)
+    ├── DeviceError              the device asked for does not really run here
+    ├── MissingDependencyError   an extra is not installed (also an ImportError)
+    └── InferenceError           the model ran and its answer cannot be used
+
+No message contains text of a note.
+"""
+
+from __future__ import annotations
+
+
+class ClinspanError(Exception):
+    """Base of all errors that clinspan raises on purpose."""
+
+
+class BundleError(ClinspanError):
+    """The model folder cannot be used: a part is missing, damaged, or disagrees with another part."""
+
+
+class InputError(ClinspanError, ValueError):
+    """A note or an option is not of the kind that was asked for."""
+
+
+class DeviceError(ClinspanError):
+    """The device that was asked for does not really run here; clinspan never falls back to another."""
+
+
+class MissingDependencyError(ClinspanError, ImportError):
+    """A package that this call needs is not installed; the message names the extra that brings it."""
+
+
+class InferenceError(ClinspanError):
+    """The model ran, and its answer cannot be used."""

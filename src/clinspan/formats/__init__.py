@@ -1,0 +1,1 @@
+"""Notes in and spans out in other people's shapes, one file each."""

@@ -1,0 +1,278 @@
+"""The story, top to bottom: a note becomes tokens, windows, logits, words, spans."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.bundle import Bundle, open_bundle
+from clinspan.decode import AGGREGATIONS, Span, Threshold, Words, label_table, read_words, spans
+from clinspan.errors import BundleError, InputError
+from clinspan.schedule import in_order
+from clinspan.session import Device, Session, available_cores
+from clinspan.tokenizer import Encoding, Tokenizer
+from clinspan.windows import Window, check, plan
+
+STARTER = Path(__file__).parent / "starter"
+
+# Windows handed out per worker before the oldest is waited for: enough that no worker ever waits for the
+# caller's thread, few enough that a stream of notes stays in bounded memory.
+_AHEAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a recognizer really uses.
+
+    Attributes:
+        model: name of the model.
+        path: its folder.
+        precision: of the weights in use.
+        provider: execution provider that onnxruntime runs the model on.
+        workers: windows that run at once.
+        threads: threads that share the work of one window.
+        window, overlap: in tokens.
+        aggregation: default word vote.
+        labels: entity names.
+        sha256: hash of the model file; empty where the bundle records none.
+        versions: of clinspan's three dependencies.
+    """
+
+    model: str
+    path: str
+    precision: str
+    provider: str
+    workers: int
+    threads: int
+    window: int
+    overlap: int
+    aggregation: str
+    labels: tuple[str, ...]
+    sha256: str
+    versions: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Document:
+    note: str
+    encoding: Encoding
+    windows: list[Window]
+    words: list[Words] = field(default_factory=list)
+
+
+class Recognizer:
+    """Finds entities in notes of any length. Make one with `Recognizer.load`.
+
+    One recognizer may be shared by many threads. The same note gives the same spans and scores, to the
+    bit, alone or among any others, as long as it runs on CPU.
+    """
+
+    def __init__(
+        self, bundle: Bundle, session: Session, tokenizer: Tokenizer, precision: str, workers: int
+    ) -> None:
+        self._bundle = bundle
+        self._session = session
+        self._tokenizer = tokenizer
+        self._precision = precision
+        self._workers = workers
+        self._table = label_table(bundle.labels)
+        self._executor = ThreadPoolExecutor(workers, "clinspan") if workers > 1 else None
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        device: str = "cpu",
+        precision: str | None = None,
+        threads: int | None = None,
+        window: int | None = None,
+        overlap: int | None = None,
+        session_options: Mapping[str, Any] | None = None,
+    ) -> Recognizer:
+        """Load a model folder.
+
+        Args:
+            path: a bundle or any ONNX token classification folder; None for the bundled starter model.
+            device: `cpu`, `cuda` or `cuda:N`. Never falls back to another.
+            precision: `int8`, `fp32` or `fp16`; None for int8 on CPU and fp16 on GPU where the bundle
+                has it.
+            threads: cores to use; None for those that this process may use (affinity and cgroup).
+            window: tokens that one run reads, without special tokens; None for the bundle's.
+            overlap: tokens that neighbouring windows share; None for the bundle's.
+            session_options: onnxruntime settings by name, for experts; see `Session`.
+
+        Raises:
+            BundleError: the folder cannot be used.
+            DeviceError: the device does not really run here.
+            InputError: an option makes no sense for this bundle.
+            MissingDependencyError: onnxruntime is not installed.
+
+        >>> Recognizer.load().report().precision
+        'int8'
+        """
+        place = Device.parse(device)
+        if threads is not None and threads < 1:
+            raise InputError(f"threads is {threads}: expected at least 1")
+        bundle = _with_windows(open_bundle(STARTER if path is None else path), window, overlap)
+        chosen = bundle.precision(precision, place.kind)
+        tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
+        _check_frame(bundle, tokenizer)
+        session = Session(
+            bundle.file(bundle.models[chosen]),
+            device=place,
+            classes=len(bundle.labels.names),
+            options=session_options,
+        )
+        cores = available_cores() if threads is None else threads
+        return cls(bundle, session, tokenizer, chosen, cores if place.kind == "cpu" else 1)
+
+    def recognize(
+        self, note: str, *, threshold: Threshold = 0.0, aggregation: str | None = None
+    ) -> list[Span]:
+        """Find the entities of one note.
+
+        Args:
+            note: the text, of any length.
+            threshold: leave out spans that score less; a probability, or one per label name.
+            aggregation: how tokens vote for a word's label: `first`, `average`, `max` or `simple`, with the
+                meaning they have in transformers; None for the bundle's default.
+
+        Returns:
+            Spans in note order, never overlapping; `note[span.start:span.end] == span.text`.
+
+        Raises:
+            InputError: the note is no string, or an option is unknown.
+            InferenceError: the model's answer cannot be used.
+
+        >>> [span.text for span in Recognizer.load().recognize("She has pneumonia.")]
+        ['pneumonia']
+        """
+        return next(self.pipe([note], threshold=threshold, aggregation=aggregation))
+
+    def pipe(
+        self, notes: Iterable[str], *, threshold: Threshold = 0.0, aggregation: str | None = None
+    ) -> Iterator[list[Span]]:
+        """Find the entities of many notes, lazily, in order, in bounded memory.
+
+        Args:
+            notes: any iterable of texts; drawn as results are taken, a few notes ahead.
+            threshold: as in `recognize`.
+            aggregation: as in `recognize`.
+
+        Yields:
+            The spans of each note, one list a note, an empty one for a note without entities.
+
+        Raises:
+            InputError, InferenceError: as in `recognize`; the number of the note is in the message.
+        """
+        vote = self._bundle.aggregation if aggregation is None else aggregation
+        if vote not in AGGREGATIONS:
+            raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(AGGREGATIONS)}")
+        if isinstance(notes, str):
+            raise InputError("notes is one string: pass a list of notes, or use recognize()")
+        return self._pipe(notes, threshold, vote)
+
+    def _pipe(self, notes: Iterable[str], threshold: Threshold, vote: str) -> Iterator[list[Span]]:
+        waiting: deque[_Document] = deque()
+
+        def jobs() -> Iterator[tuple[_Document, Window | None]]:
+            for number, note in enumerate(notes):
+                document = self._read(note, number)
+                waiting.append(document)
+                # A note without tokens has no window; it still needs its place in the order.
+                yield from ((document, window) for window in document.windows or (None,))
+
+        def run(job: tuple[_Document, Window | None]) -> Words | None:
+            document, window = job
+            return None if window is None else self._infer(document.encoding, window, vote)
+
+        for (document, window), words in in_order(
+            jobs(), run, executor=self._executor, ahead=self._workers * _AHEAD
+        ):
+            if words is not None:
+                document.words.append(words)
+            if window is None or window is document.windows[-1]:
+                done = waiting.popleft()
+                yield spans(done.note, done.encoding, done.words, self._table, threshold=threshold)
+
+    def token_logits(self, note: str) -> npt.NDArray[np.float32]:
+        """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""
+        document = self._read(note, 0)
+        runs = in_order(
+            document.windows,
+            lambda window: self._logits(document.encoding, window),
+            executor=self._executor,
+            ahead=self._workers * _AHEAD,
+        )
+        parts = [logits for _, logits in runs]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self._bundle.labels.names)), np.float32)
+
+    def report(self) -> Report:
+        """Say what is in use: model, precision, provider, workers, windows, versions."""
+        import tokenizers
+
+        bundle = self._bundle
+        return Report(
+            model=bundle.name,
+            path=str(bundle.path),
+            precision=self._precision,
+            provider=self._session.provider,
+            workers=self._workers,
+            threads=self._session.threads,
+            window=bundle.window,
+            overlap=bundle.overlap,
+            aggregation=bundle.aggregation,
+            labels=self._table.names,
+            sha256=bundle.models[self._precision].sha256,
+            versions={
+                "numpy": np.__version__,
+                "onnxruntime": self._session.version,
+                "tokenizers": tokenizers.__version__,
+            },
+        )
+
+    def _read(self, note: str, number: int) -> _Document:
+        if not isinstance(note, str):
+            raise InputError(f"note {number} is a {type(note).__name__}: expected a str")
+        encoding = self._tokenizer.encode(note)
+        windows = plan(encoding.cuts, window=self._bundle.window, overlap=self._bundle.overlap)
+        return _Document(note, encoding, windows)
+
+    def _infer(self, encoding: Encoding, window: Window, vote: str) -> Words:
+        word_ids = encoding.word_ids[window.own_start : window.own_stop]
+        return read_words(self._logits(encoding, window), word_ids, vote, start=window.own_start)
+
+    def _logits(self, encoding: Encoding, window: Window) -> npt.NDArray[np.float32]:
+        """Logits of the tokens that a window owns, float32 (own, c)."""
+        content = encoding.ids[window.start : window.stop]
+        ids = np.concatenate([self._tokenizer.prefix, content, self._tokenizer.suffix])[None]
+        logits: npt.NDArray[np.float32] = self._session.run(ids, np.ones_like(ids))[0]
+        begin = len(self._tokenizer.prefix) + window.own_start - window.start
+        return logits[begin : begin + window.own_stop - window.own_start]
+
+
+def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:
+    """The bundle with the caller's windows in place of its own."""
+    window = bundle.window if window is None else window
+    overlap = bundle.overlap if overlap is None else overlap
+    check(window, overlap)
+    if window > bundle.max_window:
+        raise InputError(f"window is {window} tokens, and the model can read {bundle.max_window}")
+    return replace(bundle, window=window, overlap=overlap)
+
+
+def _check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
+    special = len(tokenizer.prefix) + len(tokenizer.suffix)
+    if bundle.window + special > bundle.max_window + 2:
+        raise BundleError(
+            f"window {bundle.window} and {special} special tokens are more than the model's "
+            f"{bundle.max_window + 2} positions"
+        )

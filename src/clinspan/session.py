@@ -1,0 +1,224 @@
+"""The model itself: the only file that imports onnxruntime.
+
+Providers, threads and precision are decided here and reported as they really are.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.errors import BundleError, DeviceError, InferenceError, InputError, MissingDependencyError
+
+Logits = npt.NDArray[np.float32]
+_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+
+# Slower than the LayerNormalization and Add that it replaces: 10 to 15 % of a BERT-base on CPU.
+_SLOWER_WHEN_FUSED = ["SkipLayerNormFusion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A place to run: `cpu`, `cuda` or `cuda:N`."""
+
+    kind: str
+    index: int = 0
+
+    @staticmethod
+    def parse(name: str) -> Device:
+        """Read a device name; raises InputError for anything but `cpu`, `cuda`, `cuda:N`."""
+        kind, _, index = name.partition(":")
+        if kind == "cpu" and not index:
+            return Device("cpu")
+        if kind == "cuda" and (not index or index.isdecimal()):
+            return Device("cuda", int(index or 0))
+        raise InputError(f"unknown device {name!r}: expected 'cpu', 'cuda' or 'cuda:N'")
+
+
+class Session:
+    """A loaded model. `run` may be called from many threads at once."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: Device,
+        classes: int,
+        threads: int = 1,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            path: the .onnx file.
+            device: where to run; anything but that raises.
+            classes: labels that the logits must have.
+            threads: threads that share the work of one run (onnxruntime's intra-op threads).
+            options: onnxruntime settings: names of `SessionOptions` attributes, or configuration keys
+                such as "session.intra_op.allow_spinning"; they win over the settings made here.
+
+        Raises:
+            MissingDependencyError: onnxruntime is not installed.
+            DeviceError: the device does not really run here.
+            BundleError: onnxruntime cannot load the file, or it is no token classifier.
+        """
+        ort = _onnxruntime()
+        provider = _provider(ort, device)
+        settings = _session_options(ort, threads, options)
+        try:
+            self._session = ort.InferenceSession(
+                str(path), settings, providers=[provider], disabled_optimizers=_SLOWER_WHEN_FUSED
+            )
+        except Exception as error:
+            if device.kind != "cpu":
+                raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
+            raise BundleError(f"onnxruntime {ort.__version__} cannot load {path.name}") from error
+        # onnxruntime drops a provider that fails to start and goes on without it
+        # (https://github.com/microsoft/onnxruntime/issues/17801).
+        self.provider: str = self._session.get_providers()[0]
+        if self.provider != provider[0]:
+            raise DeviceError(f"asked for {provider[0]}, and onnxruntime started {self.provider} instead")
+        self.version: str = ort.__version__
+        self.threads = threads
+        self._classes = classes
+        self._inputs = self._check_inputs(path)
+        self._output = self._check_output(path)
+
+    def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Logits:
+        """Run the model once.
+
+        Args:
+            ids: int64 (b, t), special tokens included.
+            mask: int64 (b, t), 1 for tokens, 0 for padding.
+
+        Returns:
+            float32 (b, t, c).
+
+        Raises:
+            InferenceError: onnxruntime failed, or the logits are not finite numbers of the right shape.
+        """
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        try:
+            (logits,) = self._session.run([self._output], {name: feed[name] for name in self._inputs})
+        except Exception as error:
+            raise InferenceError(
+                f"the model failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens"
+            ) from error
+        logits = np.asarray(logits, dtype=np.float32)
+        if logits.shape != (*ids.shape, self._classes):
+            raise InferenceError(
+                f"the model gave logits of shape {logits.shape}, expected {(*ids.shape, self._classes)}"
+            )
+        if not np.isfinite(logits).all():
+            raise InferenceError("the model gave logits that are not finite numbers")
+        return logits
+
+    def _check_inputs(self, path: Path) -> tuple[str, ...]:
+        names = tuple(node.name for node in self._session.get_inputs())
+        unknown = sorted(set(names) - _INPUTS)
+        if unknown or "input_ids" not in names:
+            raise BundleError(
+                f"{path.name} takes the inputs {', '.join(names)}: expected input_ids and perhaps "
+                "attention_mask and token_type_ids"
+            )
+        return names
+
+    def _check_output(self, path: Path) -> str:
+        outputs = {node.name: node.shape for node in self._session.get_outputs()}
+        if "logits" not in outputs:
+            raise BundleError(f"{path.name} has no output called logits")
+        classes = outputs["logits"][-1] if outputs["logits"] else None
+        if isinstance(classes, int) and classes != self._classes:
+            raise BundleError(
+                f"{path.name} gives {classes} logits a token, and there are {self._classes} labels"
+            )
+        return "logits"
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its CPU affinity and its cgroup's quota, not the host's cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float | None:
+    """CPU quota in cores, the tightest from this process's cgroup up to the root; None without one."""
+    quotas: list[float] = []
+    try:
+        entries = own.read_text().splitlines()
+    except OSError:
+        entries = []
+    for entry in entries or ["0::/"]:
+        _, _, place = entry.partition(":")
+        controllers, _, path = place.partition(":")
+        base = root if controllers == "" else root / "cpu" if "cpu" in controllers.split(",") else None
+        if base is None:
+            continue
+        folder = base / path.lstrip("/")
+        for level in [folder, *folder.parents]:
+            quotas.extend(_quota_of(level))
+            if level == base:
+                break
+    return min(quotas, default=None)
+
+
+def _quota_of(folder: Path) -> list[float]:
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text().split()
+        elif (folder / "cpu.cfs_quota_us").is_file():
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        else:
+            return []
+        return [int(quota) / int(period)] if quota not in ("max", "-1") else []
+    except (OSError, ValueError):
+        return []
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependencyError(
+            "onnxruntime is not installed: pip install 'clinspan[cpu]', or 'clinspan[gpu]' for NVIDIA GPUs"
+        ) from error
+    return onnxruntime
+
+
+def _provider(ort: Any, device: Device) -> tuple[str, dict[str, Any]]:
+    if device.kind == "cpu":
+        return "CPUExecutionProvider", {}
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise DeviceError(
+            "device 'cuda' was asked for, and this onnxruntime has no CUDAExecutionProvider: "
+            "pip uninstall onnxruntime, then pip install 'clinspan[gpu]'"
+        )
+    if hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # finds the CUDA and cuDNN libraries that come as Python wheels
+    return "CUDAExecutionProvider", {"device_id": device.index}
+
+
+def _session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) -> Any:
+    settings = ort.SessionOptions()
+    settings.log_severity_level = 3
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    # Spinning threads of one session slow every other session in the process down by half.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for key, value in (options or {}).items():
+        if "." in key:
+            settings.add_session_config_entry(key, str(value))
+        elif hasattr(settings, key) and not callable(getattr(settings, key)):
+            setattr(settings, key, value)
+        else:
+            raise InputError(f"session_options: onnxruntime {ort.__version__} has no setting {key!r}")
+    return settings
