@@ -5,7 +5,7 @@ fp32 is held to the logits; the rest to the spans that come out at the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,21 @@ class Reference:
 
     logits: Sequence[npt.NDArray[np.float32]]
     spans: Sequence[Sequence[Span]]
+
+
+def feeds(
+    tokenizer: Tokenizer, notes: Iterable[str], *, window: int
+) -> Iterator[dict[str, npt.NDArray[np.int64]]]:
+    """Model inputs for every window of some notes, each int64 (1, t)."""
+    for note in notes:
+        encoding = tokenizer.encode(note)
+        for w in plan(encoding.cuts, window=window):
+            ids = np.concatenate([tokenizer.prefix, encoding.ids[w.start : w.stop], tokenizer.suffix])[None]
+            yield {
+                "input_ids": ids,
+                "attention_mask": np.ones_like(ids),
+                "token_type_ids": np.zeros_like(ids),
+            }
 
 
 def torch_reference(

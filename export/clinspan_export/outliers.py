@@ -1,0 +1,292 @@
+"""Move the activations that int8 cannot hold out of its way, before quantizing.
+
+Dynamic quantization gives one scale to a whole activation tensor, so a few huge values cost every other
+value its precision. Measured in clinical BERTs there are two kinds (docs/quantization.md):
+
+- Single neurons of the feed-forward layers, nearly constant and mostly at [CLS], five times as large as
+  anything else. These few neurons are computed beside the int8 path in fp32, both of their matrices (the
+  idea of LLM.int8(), arXiv:2208.07339, on whole neurons, so that no large tensor is touched).
+- Channels of LayerNorm outputs that are large in every note. They are divided by a constant before the
+  matrix product and its weights multiplied by it (SmoothQuant, arXiv:2211.10438).
+
+Both leave the fp32 function of the graph as it was, up to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+# A feed-forward layer gets an fp32 side path for its 16 largest neurons (one vector register wide, so
+# fewer would cost the same) where the largest is at least so many times the 17th.
+_NEURONS = 16
+_STANDS_OUT = 1.5
+# SmoothQuant's exponent: how much of a channel's range moves into the weights.
+_SMOOTHING = 0.75
+
+_SIDE = "outlier/"
+_ELEMENTWISE = {"Add", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "Sqrt", "Sub", "Tanh"}
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """A product with a weight matrix: `output = source @ weight`, weight float32 (inputs, outputs)."""
+
+    source: str
+    weight: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neurons:
+    """A feed-forward layer between two matrices: `activation(source @ enter + bias)`.
+
+    Attributes:
+        source: tensor that enters.
+        enter, bias: names of its weights, (inputs, neurons) and (neurons,).
+        root: tensor before the activation.
+        nodes: the activation's nodes, in order, all elementwise.
+    """
+
+    source: str
+    enter: str
+    bias: str
+    root: str
+    nodes: Sequence[Any]
+
+
+class Graph:
+    """An ONNX graph with its weights at hand; edits happen in place."""
+
+    def __init__(self, model: Any) -> None:
+        from onnx import numpy_helper
+
+        self.model = model
+        self.weights: dict[str, npt.NDArray[Any]] = {
+            tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+        }
+        self.producers = {name: node for node in model.graph.node for name in node.output}
+
+    def linears(self) -> list[Linear]:
+        """All products with a float weight matrix, in graph order."""
+        return [
+            Linear(node.input[0], node.input[1], node.output[0])
+            for node in self.model.graph.node
+            if node.op_type == "MatMul"
+            and node.input[1] in self.weights
+            and self.weights[node.input[1]].ndim == 2
+            and self.weights[node.input[1]].dtype == np.float32
+        ]
+
+    def set_weight(self, name: str, value: npt.NDArray[Any]) -> None:
+        """Add a weight or replace one."""
+        from onnx import numpy_helper
+
+        tensor = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        for existing in self.model.graph.initializer:
+            if existing.name == name:
+                existing.CopyFrom(tensor)
+                break
+        else:
+            self.model.graph.initializer.append(tensor)
+        self.weights[name] = value
+
+    def insert(self, nodes: Sequence[Any], *, before: Any) -> None:
+        """Insert nodes before another one, which keeps the graph in topological order."""
+        where = next(i for i, node in enumerate(self.model.graph.node) if node.output[0] == before.output[0])
+        for offset, node in enumerate(nodes):
+            self.model.graph.node.insert(where + offset, node)
+        self.producers.update({name: node for node in nodes for name in node.output})
+
+    def consumers(self, name: str) -> list[Any]:
+        """Nodes that read a tensor."""
+        return [node for node in self.model.graph.node if name in node.input]
+
+
+def tame(model: Any, windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path) -> list[str]:
+    """Rewrite a graph in place so that int8 activations lose little.
+
+    Args:
+        model: fp32 onnx.ModelProto of an encoder.
+        windows: model inputs to calibrate on, one feed each.
+        work: folder for a temporary copy of the model.
+
+    Returns:
+        Names of nodes that must not be quantized.
+    """
+    graph = Graph(model)
+    groups: dict[str, list[Linear]] = {}
+    for linear in graph.linears():
+        groups.setdefault(linear.source, []).append(linear)
+    largest = _largest(model, sorted(groups), windows, work)
+    kept: list[str] = []
+    for source, linears in groups.items():
+        if graph.weights[linears[0].weight].shape[1] <= 256 and len(linears) == 1:
+            continue  # the classifier: int8 costs it nothing
+        neurons = _neurons(graph, source)
+        if neurons is not None and len(linears) == 1:
+            kept += _bypass(graph, neurons, linears[0], largest[source])
+        elif _is_normalized(graph, source):
+            _smooth(graph, source, linears, largest[source])
+    return kept
+
+
+def _largest(
+    model: Any, names: Sequence[str], windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path
+) -> dict[str, Floats]:
+    """Largest absolute value of each channel of each tensor, over all windows."""
+    import onnx
+    import onnxruntime
+
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    path = work / "probe.onnx"
+    onnx.save(probe, path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    largest: dict[str, Floats] = {}
+    for feed in windows:
+        wanted = {node.name: feed[node.name] for node in session.get_inputs()}
+        for name, value in zip(names, session.run(list(names), wanted), strict=True):
+            peak = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
+            largest[name] = np.maximum(largest[name], peak) if name in largest else peak
+    path.unlink()
+    return largest
+
+
+def _neurons(graph: Graph, name: str) -> Neurons | None:
+    """The feed-forward layer that a tensor comes out of, if it does."""
+    nodes: dict[str, Any] = {}
+    roots: dict[str, tuple[str, str, str]] = {}
+    stack = [name]
+    while stack:
+        tensor = stack.pop()
+        node = graph.producers.get(tensor)
+        if node is None or node.op_type not in _ELEMENTWISE or len(nodes) > 16:
+            return None
+        entry = _biased_product(graph, node)
+        if entry is not None:
+            roots[tensor] = entry
+            continue
+        nodes[tensor] = node
+        stack += [n for n in node.input if n not in nodes and not _is_constant(graph, n)]
+    if len(roots) != 1:
+        return None
+    ((root, (source, enter, bias)),) = roots.items()
+    ordered = [node for node in graph.model.graph.node if node.output[0] in nodes]
+    return Neurons(source, enter, bias, root, ordered)
+
+
+def _biased_product(graph: Graph, node: Any) -> tuple[str, str, str] | None:
+    if node.op_type != "Add":
+        return None
+    for product, bias in (tuple(node.input), tuple(node.input)[::-1]):
+        inner = graph.producers.get(product)
+        if (
+            bias in graph.weights
+            and graph.weights[bias].ndim == 1
+            and inner is not None
+            and inner.op_type == "MatMul"
+            and inner.input[1] in graph.weights
+        ):
+            return inner.input[0], inner.input[1], bias
+    return None
+
+
+def _is_constant(graph: Graph, name: str) -> bool:
+    node = graph.producers.get(name)
+    return name in graph.weights or (node is not None and node.op_type == "Constant")
+
+
+def _is_normalized(graph: Graph, name: str) -> bool:
+    node = graph.producers.get(name)
+    return node is not None and node.op_type == "LayerNormalization"
+
+
+def _bypass(graph: Graph, neurons: Neurons, leave: Linear, largest: Floats) -> list[str]:
+    """Compute the neurons that stand out in fp32, beside a product that no longer sees them."""
+    from onnx import helper
+
+    order = np.argsort(-largest, kind="stable")
+    if len(order) <= _NEURONS or largest[order[0]] < _STANDS_OUT * largest[order[_NEURONS]]:
+        return []
+    chosen = np.sort(order[:_NEURONS])
+    prefix = f"{_SIDE}{leave.output}/"
+    enter, bias = graph.weights[neurons.enter], graph.weights[neurons.bias]
+    exit_ = graph.weights[leave.weight]
+    graph.set_weight(prefix + "enter", enter[:, chosen])
+    graph.set_weight(prefix + "bias", bias[chosen])
+    graph.set_weight(prefix + "exit", exit_[chosen])
+    # Neurons whose weights are all zero stay at activation(0), and what they give is multiplied by zero.
+    graph.set_weight(neurons.enter, _zeroed(enter, chosen, axis=1))
+    graph.set_weight(neurons.bias, _zeroed(bias, chosen, axis=0))
+    graph.set_weight(leave.weight, _zeroed(exit_, chosen, axis=0))
+
+    names = {neurons.root: prefix + "root"}
+    nodes = [
+        helper.make_node("MatMul", [neurons.source, prefix + "enter"], [prefix + "in"], prefix + "in"),
+        helper.make_node("Add", [prefix + "in", prefix + "bias"], [prefix + "root"], prefix + "root"),
+    ]
+    for node in neurons.nodes:
+        names[node.output[0]] = prefix + node.output[0]
+        copy = type(node)()
+        copy.CopyFrom(node)
+        copy.name = prefix + node.name
+        del copy.input[:], copy.output[:]
+        copy.input.extend(names.get(name, name) for name in node.input)
+        copy.output.append(names[node.output[0]])
+        nodes.append(copy)
+    nodes.append(
+        helper.make_node("MatMul", [names[leave.source], prefix + "exit"], [prefix + "out"], prefix + "out")
+    )
+    _add_after_bias(graph, leave.output, prefix, nodes)
+    return [prefix + "in", prefix + "out"]
+
+
+def _zeroed(weight: npt.NDArray[Any], chosen: npt.NDArray[np.intp], *, axis: int) -> npt.NDArray[Any]:
+    copy = weight.copy()
+    copy[(slice(None),) * axis + (chosen,)] = 0
+    return copy
+
+
+def _add_after_bias(graph: Graph, product: str, prefix: str, nodes: list[Any]) -> None:
+    """Add the side path to a product, behind its bias: onnxruntime fuses product and bias into one kernel."""
+    from onnx import helper
+
+    (after,) = graph.consumers(product)
+    target = after.output[0] if after.op_type == "Add" else product
+    readers = graph.consumers(target)
+    nodes.append(helper.make_node("Add", [target, prefix + "out"], [prefix + "sum"], prefix + "sum"))
+    for reader in readers:
+        for i, name in enumerate(reader.input):
+            if name == target:
+                reader.input[i] = prefix + "sum"
+    graph.insert(nodes, before=readers[0])
+
+
+def _smooth(graph: Graph, source: str, linears: Sequence[Linear], largest: Floats) -> None:
+    """Divide the channels of a product's input by constants that its weights take over."""
+    from onnx import helper
+
+    weights = np.max([np.abs(graph.weights[linear.weight]).max(axis=1) for linear in linears], axis=0)
+    tiny = np.float32(1e-5)
+    factors = np.maximum(largest, tiny) ** _SMOOTHING / np.maximum(weights, tiny) ** (1 - _SMOOTHING)
+    factors = np.maximum(factors, tiny).astype(np.float32)
+    scaled = f"smooth/{source}"
+    graph.set_weight(scaled + "/factors", (1 / factors).astype(np.float32))
+    readers = [
+        node for node in graph.consumers(source) if node.output[0] in {linear.output for linear in linears}
+    ]
+    node = helper.make_node("Mul", [source, scaled + "/factors"], [scaled], scaled)
+    graph.insert([node], before=readers[0])
+    for reader in readers:
+        reader.input[0] = scaled
+    for linear in linears:
+        graph.set_weight(linear.weight, graph.weights[linear.weight] * factors[:, None])
