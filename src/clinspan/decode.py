@@ -10,6 +10,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -156,7 +157,7 @@ def spans(
     Raises:
         InputError: the threshold names an unknown label or is not a probability.
     """
-    limits = _limits(threshold, table.names)
+    limits = score_limits(threshold, table.names)
     if not words:
         return []
     labels = np.concatenate([w.labels for w in words])
@@ -213,19 +214,20 @@ def _whole_characters(note: str, start: int, end: int, previous: int) -> tuple[i
     """Trim blanks, and take in the combining marks of the last character and the base of the first.
 
     Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers make a mark a
-    token of its own.
+    token of its own. What the previous span took in stays with it.
     """
+    start = max(start, previous)
     while start < end and note[start].isspace():
         start += 1
     while start < end and note[end - 1].isspace():
         end -= 1
-    if start == end:
-        return start, end
+    if start >= end:
+        return start, start
     while end < len(note) and _is_mark(note[end]):
         end += 1
     while start > previous and _is_mark(note[start]) and not note[start - 1].isspace():
         start -= 1
-    return max(start, previous), end
+    return start, end
 
 
 def _is_mark(char: str) -> bool:
@@ -244,7 +246,8 @@ def _best_tokens(best: npt.NDArray[np.float32], first: npt.NDArray[np.intp]) -> 
     return candidates[np.searchsorted(candidates, first)]
 
 
-def _limits(threshold: Threshold, names: tuple[str, ...]) -> list[float]:
+def score_limits(threshold: Threshold, names: tuple[str, ...]) -> list[float]:
+    """The least score of each entity; raises InputError as `spans` does."""
     if isinstance(threshold, Mapping):
         unknown = sorted(set(threshold) - set(names))
         if unknown:
@@ -255,6 +258,6 @@ def _limits(threshold: Threshold, names: tuple[str, ...]) -> list[float]:
     else:
         limits = [threshold] * len(names)
     for limit in limits:
-        if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
+        if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 <= limit <= 1:
             raise InputError(f"threshold is {limit!r}: expected a probability, 0 to 1")
     return limits

@@ -95,10 +95,15 @@ def _find_outside(names: Sequence[str]) -> str:
 
 
 def _find_scheme(inside: Sequence[str]) -> str:
-    matches = [_PREFIXED.fullmatch(name) for name in inside]
-    if not inside or not all(matches):
+    """The scheme of all names, or of most where some entity has both a B and an I label.
+
+    The second is how older BERT checkpoints look that kept labels such as "X" and "[CLS]".
+    """
+    matches = [match for match in map(_PREFIXED.fullmatch, inside) if match]
+    entities = {letter: {match[2] for match in matches if match[1] == letter} for letter in "BI"}
+    if not matches or (len(matches) < len(inside) and not entities["B"] & entities["I"]):
         return "IO"
-    used = {match[1] for match in matches if match}
+    used = {match[1] for match in matches}
     return next((scheme for scheme, prefixes in _PREFIXES.items() if used <= prefixes), "IO")
 
 
@@ -130,6 +135,5 @@ def _split(name: str, labels: LabelSet) -> tuple[str, str]:
     if labels.scheme == "IO":
         return "I", name
     match = _PREFIXED.fullmatch(name)
-    if match is None:
-        raise BundleError(f"label {name!r} has no {labels.scheme} prefix")
-    return match[1], match[2]
+    # A label without a prefix among others that have one goes on, as an I does.
+    return (match[1], match[2]) if match else ("I", name)

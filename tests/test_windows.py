@@ -1,0 +1,85 @@
+"""Which tokens each run reads and answers for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reference
+from clinspan import InputError
+from clinspan.windows import plan
+
+CUTS = st.lists(st.sampled_from([-1, -1, 0, 1, 1, 1, 2, 3, 4]), max_size=700)
+SIZES = st.tuples(st.integers(1, 200), st.integers(0, 199)).filter(lambda pair: pair[1] < pair[0])
+
+
+@given(CUTS, SIZES)
+def test_every_token_is_owned_by_exactly_one_window(cuts: list[int], sizes: tuple[int, int]) -> None:
+    """Owned ranges partition [0, n): nothing is lost and nothing is answered twice."""
+    windows = plan(np.array(cuts, dtype=np.int8), window=sizes[0], overlap=sizes[1])
+    owned = [token for w in windows for token in range(w.own_start, w.own_stop)]
+    assert owned == list(range(len(cuts)))
+
+
+@given(CUTS, SIZES)
+def test_a_window_reads_what_it_owns_and_never_more_than_its_size(
+    cuts: list[int], sizes: tuple[int, int]
+) -> None:
+    """The model's limit holds for every window."""
+    for w in plan(np.array(cuts, dtype=np.int8), window=sizes[0], overlap=sizes[1]):
+        assert 0 <= w.start <= w.own_start < w.own_stop <= w.stop <= len(cuts)
+        assert w.stop - w.start <= sizes[0]
+
+
+@given(CUTS, SIZES)
+def test_the_plan_is_that_of_the_naive_twin(cuts: list[int], sizes: tuple[int, int]) -> None:
+    """Cuts fall where the docstring says."""
+    window, overlap = sizes
+    share = window - overlap if len(cuts) > window else window
+    windows = plan(np.array(cuts, dtype=np.int8), window=window, overlap=overlap)
+    edges = reference.plan_edges(cuts, share)
+    assert [(w.own_start, w.own_stop) for w in windows] == [
+        (a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a
+    ]
+
+
+@given(CUTS, st.integers(41, 200))
+def test_a_word_that_fits_is_never_cut(cuts: list[int], window: int) -> None:
+    """A cut inside a word happens only where the word alone is longer than a window."""
+    for w in plan(np.array(cuts, dtype=np.int8), window=window)[1:]:
+        if cuts[w.own_start] == -1:
+            assert all(cut == -1 for cut in cuts[w.own_start - window + 1 : w.own_start + 1])
+
+
+@pytest.mark.parametrize("better", [4, 3, 2, 1], ids=["blank-line", "line-end", "sentence", "space"])
+def test_a_cut_prefers_the_better_boundary(better: int) -> None:
+    """Blank line, then line end, then sentence end, then space, then the edge of a word."""
+    cuts = np.full(150, better - 1, dtype=np.int8)
+    cuts[60] = better
+    assert plan(cuts, window=100)[0].own_stop == 60
+
+
+def test_windows_share_what_overlap_says_and_ownership_changes_in_its_middle() -> None:
+    """Context on both sides of a change of ownership."""
+    first, second = plan(np.zeros(150, dtype=np.int8), window=100, overlap=20)
+    assert first.stop - second.start == 20
+    assert first.own_stop == second.own_start == second.start + 10
+
+
+def test_a_note_that_fits_is_one_window() -> None:
+    """No cut where none is needed, whatever the overlap."""
+    assert len(plan(np.zeros(100, dtype=np.int8), window=100, overlap=40)) == 1
+
+
+def test_no_tokens_need_no_window() -> None:
+    """An empty note is no error."""
+    assert plan(np.zeros(0, dtype=np.int8), window=10) == []
+
+
+@pytest.mark.parametrize(("window", "overlap"), [(0, 0), (10, 10), (10, -1)])
+def test_sizes_that_make_no_plan_are_refused(window: int, overlap: int) -> None:
+    """The message says what is allowed."""
+    with pytest.raises(InputError, match="expected"):
+        plan(np.zeros(5, dtype=np.int8), window=window, overlap=overlap)
