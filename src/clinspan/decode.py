@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from clinspan.errors import InputError
 from clinspan.labels import LabelSet
-from clinspan.tokenizer import Encoding
+from clinspan.tokenizer import NO_WORD, Encoding
 
 AGGREGATIONS = ("first", "average", "max", "simple")
 Threshold = float | Mapping[str, float]
@@ -98,11 +98,14 @@ def read_words(
 
     Args:
         logits: float32 (t, c).
-        word_ids: int32 (t,), `Encoding.word_ids` of the same tokens.
+        word_ids: int32 (t,), `Encoding.word_ids` of the same tokens; those of no word have no vote.
         aggregation: one of `AGGREGATIONS`.
         start: number of the first of these tokens in the note.
     """
-    t = len(logits)
+    kept = np.arange(len(logits)) if aggregation == "simple" else np.flatnonzero(word_ids != NO_WORD)
+    if len(kept) < len(logits):
+        logits, word_ids = logits[kept], word_ids[kept]
+    t = len(kept)
     new = np.ones(t, dtype=bool)
     if aggregation != "simple":
         new[1:] = word_ids[1:] != word_ids[:-1]
@@ -119,7 +122,10 @@ def read_words(
     labels = probabilities.argmax(axis=1)
     scores = probabilities[np.arange(len(labels)), labels]
     return Words(
-        (first + start).astype(np.int32), (last + start).astype(np.int32), labels.astype(np.int32), scores
+        (kept[first] + start).astype(np.int32),
+        (kept[last] + start).astype(np.int32),
+        labels.astype(np.int32),
+        scores,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -26,6 +26,9 @@ Ints = npt.NDArray[np.integer]
 # How good a place the text before a token is to end a window, worst to best (`Encoding.cuts`).
 INSIDE_WORD, WORD_EDGE, SPACE, SENTENCE_END, LINE_END, BLANK_LINE = -1, 0, 1, 2, 3, 4
 
+# Word number of tokens that hold nothing but blanks; see `Encoding.word_ids`.
+NO_WORD = -1
+
 # Notes are tokenized in pieces of about this many characters: `tokenizers` holds some 150 bytes a
 # character while it works, so a 5 MB note in one piece would take 750 MB.
 _PIECE = 32_768
@@ -33,9 +36,13 @@ _PIECE = 32_768
 _LINE_BREAKS = np.array([0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029], dtype=np.uint32)
 _SENTENCE_ENDS = np.array([ord(c) for c in ".!?。"], dtype=np.uint32)
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# A single space between two words: the only kind of place where a note is cut into pieces, because
-# no tokenizer reads across it, and the piece after it begins as it would have gone on.
-_SEAM = re.compile(r"(?<=\S) (?=\w)")
+# Where a note may be cut into pieces: before a blank that no tokenizer reads across, so that the piece
+# after it begins as it would have gone on. WordPiece drops blanks. The others glue a blank to the word
+# behind it and squeeze runs of blanks, some of which only appear when a rare character is normalized: for
+# them it is a single space among common characters.
+_SEAM_WORDPIECE = re.compile(r"[ \t\r\n]")
+_COMMON = "0-9A-Za-z\u00c0-\u024f\u0386-\u03ff\u0400-\u04ff"
+_SEAM = re.compile(f"(?<=[{_COMMON}.,;:!?)%]) (?=[{_COMMON}])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,8 @@ class Encoding:
     Attributes:
         ids: int64 (n,), token ids.
         offsets: int32 (n, 2), start and end of each token in characters of the note, end exclusive.
-        word_ids: int32 (n,), number of the word that each token is part of, never decreasing.
+        word_ids: int32 (n,), number of the word that each token is part of, never decreasing; `NO_WORD`
+            for tokens of blanks alone, such as the line breaks of byte-level BPE.
         cuts: int8 (n,), how good a place the gap before each token is to end a window, from
             `INSIDE_WORD` to `BLANK_LINE`.
     """
@@ -87,7 +95,10 @@ class Tokenizer:
         # Only after the frame was read: from here on "[SEP]" in a note is five characters of text.
         backend.encode_special_tokens = True
         self.vocabulary: int = backend.get_vocab_size(with_added_tokens=True)
-        self.pad_id = _pad_id(backend)
+        self.pad_id = _first_id(backend, "[PAD]", "<pad>", "<PAD>", "[pad]")
+        self._unknown = _first_id(backend, "[UNK]", "<unk>", "<UNK>", "[unk]")
+        added = backend.get_added_tokens_decoder()
+        self._special = np.array([i for i, token in added.items() if token.special], dtype=np.int64)
         self._knows_words = type(backend.model).__name__ == "WordPiece"
 
     def encode(self, note: str) -> Encoding:
@@ -99,18 +110,19 @@ class Tokenizer:
         mark a word of its own. Tokenizers that know no such words (byte-level BPE, sentencepiece) get the
         same ones, worked out from the text.
         """
-        pieces = [self._encode_piece(note, start, stop) for start, stop in _pieces(note)]
-        if len(pieces) == 1:
-            return pieces[0]
-        words = np.cumsum([0] + [int(p.word_ids[-1]) + 1 if len(p) else 0 for p in pieces])
-        return Encoding(
-            np.concatenate([p.ids for p in pieces]),
-            np.concatenate([p.offsets for p in pieces]),
-            np.concatenate([p.word_ids + first for p, first in zip(pieces, words, strict=False)]).astype(
-                np.int32
-            ),
-            np.concatenate([p.cuts for p in pieces]),
-        )
+        pieces = [self._encode_piece(note, start, stop) for start, stop in self._pieces(note)]
+        return pieces[0] if len(pieces) == 1 else _join(note, [piece for piece in pieces if len(piece)])
+
+    def _pieces(self, note: str) -> Iterator[tuple[int, int]]:
+        seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
+        start = 0
+        while len(note) - start > _PIECE:
+            found = seam.search(note, start + _PIECE)
+            if found is None:
+                break
+            yield start, found.start()
+            start = found.start()
+        yield start, len(note)
 
     def _encode_piece(self, note: str, start: int, stop: int) -> Encoding:
         # A lone surrogate cannot be written as UTF-8 and makes tokenizers raise; one replacement
@@ -118,29 +130,46 @@ class Tokenizer:
         text = _SURROGATES.sub("\ufffd", note[start:stop])
         encoded = self._backend.encode(text, add_special_tokens=False)
         ids = np.array(encoded.ids, dtype=np.int64)
+        # A Unigram vocabulary holds "</s>" as a piece like any other, and finds it in a note.
+        ids[np.isin(ids, self._special)] = self._unknown
         n = len(ids)
         offsets = np.fromiter(chain.from_iterable(encoded.offsets), np.int32, 2 * n).reshape(n, 2)
-        codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-        if self._knows_words:
-            word_ids = np.array(encoded.word_ids, dtype=np.int32)
-        else:
-            offsets = _trim(offsets, codes)
-            word_ids = _words(offsets, codes)
-        cuts = _cuts(offsets, word_ids, codes)
-        if n and start:
-            cuts[0] = SENTENCE_END if note[start - 1] in ".!?。" else SPACE
-        return Encoding(ids, offsets + np.int32(start), word_ids, cuts)
+        codes = _codes(text)
+        word_ids = np.array(encoded.word_ids, dtype=np.int32)
+        if not self._knows_words:
+            offsets, leads = _trim(offsets, codes, word_ids)
+            word_ids = _words(offsets, codes, leads)
+        return Encoding(ids, offsets + np.int32(start), word_ids, _cuts(offsets, word_ids, codes))
 
 
-def _pieces(note: str) -> Iterator[tuple[int, int]]:
-    start = 0
-    while len(note) - start > _PIECE:
-        seam = _SEAM.search(note, start + _PIECE)
-        if seam is None:
-            break
-        yield start, seam.start()
-        start = seam.start()
-    yield start, len(note)
+def _join(note: str, pieces: Sequence[Encoding]) -> Encoding:
+    """One encoding of pieces that have tokens, words numbered through and the gaps between them rated."""
+    if not pieces:
+        return Encoding(
+            np.zeros(0, np.int64), np.zeros((0, 2), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8)
+        )
+    words = np.cumsum([0, *(int(piece.word_ids.max()) + 1 for piece in pieces[:-1])], dtype=np.int32)
+    joined = Encoding(
+        np.concatenate([piece.ids for piece in pieces]),
+        np.concatenate([piece.offsets for piece in pieces]),
+        np.concatenate(
+            [
+                np.where(piece.word_ids == NO_WORD, np.int32(NO_WORD), piece.word_ids + first)
+                for piece, first in zip(pieces, words, strict=True)
+            ]
+        ),
+        np.concatenate([piece.cuts for piece in pieces]),
+    )
+    for seam in np.cumsum([len(piece) for piece in pieces[:-1]]).tolist():
+        two = joined.offsets[seam - 1 : seam + 1]
+        base = max(int(two[0, 1]) - 1, 0)
+        codes = _codes(_SURROGATES.sub("\ufffd", note[base : int(two[1, 1])]))
+        joined.cuts[seam] = _cuts(two - base, np.arange(2, dtype=np.int32), codes)[1]
+    return joined
+
+
+def _codes(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
 
 
 def _cuts(
@@ -166,40 +195,53 @@ def _cuts(
     return cuts
 
 
-def _trim(offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
-    """Take the blanks off tokens that carry the blank before their word (byte-level BPE, sentencepiece)."""
+def _trim(
+    offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], units: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Take the blanks off tokens that carry some (byte-level BPE, sentencepiece).
+
+    A token of blanks alone, such as a line break, becomes empty. It moves to the end of the token before
+    it, so that the gap before the next word is seen whole. But where the pre-tokenizer made one unit of a
+    blank and what follows (a lone "▁" or "Ġ"), the blank is the first part of that word, and stays there.
+
+    Args:
+        offsets: int32 (n, 2).
+        codes: uint32, characters of the text.
+        units: int32 (n,), number of the pre-tokenizer's unit that each token is part of.
+
+    Returns:
+        Offsets, int32 (n, 2), and which tokens are empty and lead a word, bool (n,).
+    """
     start, end = offsets[:, 0].copy(), offsets[:, 1].copy()
-    blank = _flags(codes) & _BLANK != 0
-    while True:
-        step = (start < end) & blank[np.minimum(start, len(codes) - 1)] if len(codes) else np.zeros(0, bool)
-        if not step.any():
-            break
+    blank = np.append(_flags(codes) & _BLANK != 0, False)
+    while (step := (start < end) & blank[start]).any():
         start[step] += 1
-    while True:
-        step = (start < end) & blank[np.maximum(end, 1) - 1] if len(codes) else np.zeros(0, bool)
-        if not step.any():
-            break
+    while (step := (start < end) & blank[end - 1]).any():
         end[step] -= 1
-    return np.stack([start, end], axis=1)
+    empty = start == end
+    leads = np.zeros(len(offsets), dtype=bool)
+    leads[:-1] = empty[:-1] & ~empty[1:] & (units[1:] == units[:-1])
+    lost = empty & ~leads
+    start[lost] = end[lost] = np.maximum.accumulate(np.where(empty, 0, end))[lost]
+    return np.stack([start, end], axis=1), leads
 
 
-def _words(offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.int32]:
+def _words(
+    offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], leads: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int32]:
     """Number the words: a new one after a blank, at a punctuation mark and after one."""
-    n = len(offsets)
-    if n == 0 or len(codes) == 0:
-        return np.zeros(n, dtype=np.int32)
-    flags = _flags(codes)
-    last = len(codes) - 1
-    start, end = offsets[:, 0], offsets[:, 1]
-    new = np.ones(n, dtype=bool)
-    new[1:] = (
-        (start[1:] > end[:-1])
-        | (flags[np.minimum(start[1:], last)] & _PUNCTUATION != 0)
-        | (flags[np.maximum(end[:-1], 1) - 1] & _PUNCTUATION != 0)
-    )
+    word_ids = np.full(len(offsets), NO_WORD, dtype=np.int32)
+    part = np.flatnonzero((offsets[:, 0] < offsets[:, 1]) | leads)
+    if len(part) == 0:
+        return word_ids
+    start, end, leads = offsets[part, 0], offsets[part, 1], leads[part]
+    mark = _flags(codes) & _PUNCTUATION != 0
+    new = np.ones(len(part), dtype=bool)
+    new[1:] = (start[1:] > end[:-1]) | mark[start[1:]] | mark[np.maximum(end[:-1], 1) - 1] | leads[1:]
     # Tokens of one character that takes several (bytes of an emoji, say) stay together.
-    new[1:] &= ~((start[1:] < end[:-1]) & (start[1:] >= start[:-1]))
-    return (np.cumsum(new) - 1).astype(np.int32)
+    new[1:] &= ~((start[1:] < end[:-1]) & (start[1:] >= start[:-1])) & ~leads[:-1]
+    word_ids[part] = np.cumsum(new, dtype=np.int32) - 1
+    return word_ids
 
 
 _BLANK, _PUNCTUATION = 1, 2
@@ -240,9 +282,6 @@ def _special_frame(backend: _Backend) -> tuple[npt.NDArray[np.int64], npt.NDArra
     return ids[: content[0]], ids[content[-1] + 1 :]
 
 
-def _pad_id(backend: _Backend) -> int:
-    for token in ("[PAD]", "<pad>", "<PAD>", "[pad]"):
-        found = backend.token_to_id(token)
-        if found is not None:
-            return int(found)
-    return 0
+def _first_id(backend: _Backend, *names: str) -> int:
+    found = (backend.token_to_id(name) for name in names)
+    return next((int(token) for token in found if token is not None), 0)
