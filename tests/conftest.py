@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import kit
 from clinspan import Recognizer
 from clinspan.recognizer import STARTER
-
-ROOT = Path(__file__).parents[1]
-EXAMPLES = sorted((ROOT / "examples").glob("*.txt"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,7 +35,7 @@ def starter() -> Recognizer:
 @pytest.fixture(scope="session")
 def notes() -> list[str]:
     """Our example notes, awkward characters and line ends included."""
-    return [path.read_bytes().decode("utf-8") for path in EXAMPLES]
+    return [path.read_bytes().decode("utf-8") for path in kit.EXAMPLES]
 
 
 @pytest.fixture

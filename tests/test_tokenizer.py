@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reference
-import tokenizers_kit as kit
+import kit
 from clinspan import BundleError, tokenizer
 from clinspan.recognizer import STARTER
 from clinspan.tokenizer import Tokenizer

@@ -99,6 +99,8 @@ class Tokenizer:
         self._unknown = _first_id(backend, "[UNK]", "<unk>", "<UNK>", "[unk]")
         added = backend.get_added_tokens_decoder()
         self._special = np.array([i for i, token in added.items() if token.special], dtype=np.int64)
+        lone = backend.token_to_id("▁")
+        self._lone_blank = -1 if lone is None else lone
         self._knows_words = type(backend.model).__name__ == "WordPiece"
 
     def encode(self, note: str) -> Encoding:
@@ -137,6 +139,9 @@ class Tokenizer:
         codes = _codes(text)
         word_ids = np.array(encoded.word_ids, dtype=np.int32)
         if not self._knows_words:
+            # The blank that sentencepiece puts before a text has the first character's offsets.
+            lone = np.flatnonzero(ids == self._lone_blank)
+            offsets[lone, 1] = np.where(_is_blank(codes)[offsets[lone, 0]], offsets[lone, 1], offsets[lone, 0])
             offsets, leads = _trim(offsets, codes, word_ids)
             word_ids = _words(offsets, codes, leads)
         return Encoding(ids, offsets + np.int32(start), word_ids, _cuts(offsets, word_ids, codes))
@@ -213,7 +218,7 @@ def _trim(
         Offsets, int32 (n, 2), and which tokens are empty and lead a word, bool (n,).
     """
     start, end = offsets[:, 0].copy(), offsets[:, 1].copy()
-    blank = np.append(_flags(codes) & _BLANK != 0, False)
+    blank = _is_blank(codes)
     while (step := (start < end) & blank[start]).any():
         start[step] += 1
     while (step := (start < end) & blank[end - 1]).any():
@@ -224,6 +229,11 @@ def _trim(
     lost = empty & ~leads
     start[lost] = end[lost] = np.maximum.accumulate(np.where(empty, 0, end))[lost]
     return np.stack([start, end], axis=1), leads
+
+
+def _is_blank(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Blanks among the characters, bool (characters + 1,); the end of the text is none."""
+    return np.append(_flags(codes) & _BLANK != 0, False)
 
 
 def _words(
