@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -104,9 +105,8 @@ def _load(options: argparse.Namespace) -> Recognizer:
 
 
 def _extract(options: argparse.Namespace) -> None:
-    missing = [source for source in options.sources if source != "-" and not Path(source).is_file()]
-    if missing:
-        raise _UsageError(f"{missing[0]} is not a file")
+    for source in options.sources:
+        _check_source(source, options.output)
     threshold = _threshold(options.threshold)
     recognizer = _load(options)
     notes = read_notes(options.sources, text_field=options.text_field, id_field=options.id_field)
@@ -121,6 +121,15 @@ def _extract(options: argparse.Namespace) -> None:
     with _output(options.output) as out:
         for spans in recognizer.pipe(texts(), threshold=threshold, aggregation=options.aggregation):
             print(write(pending.popleft(), spans), file=out)
+
+
+def _check_source(source: str, output: str | None) -> None:
+    path = Path(source)
+    # A pipe is as good as a file: <(zcat note.gz).
+    if source != "-" and (not path.exists() or path.is_dir()):
+        raise _UsageError(f"{source} is not a file")
+    if source != "-" and output is not None and Path(output).exists() and path.samefile(output):
+        raise _UsageError(f"--output {output} is also an input: writing would destroy the note")
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -143,6 +152,8 @@ def _threshold(values: Sequence[str]) -> Threshold:
 @contextmanager
 def _output(path: str | None) -> Iterator[TextIO]:
     if path is None:
+        if isinstance(sys.stdout, TextIOWrapper):  # a terminal's own encoding may lack a note's characters
+            sys.stdout.reconfigure(encoding="utf-8")
         yield sys.stdout
         return
     try:

@@ -13,8 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.bundle import Bundle, open_bundle
-from clinspan.decode import AGGREGATIONS, Span, Threshold, Words, label_table, read_words, spans
-from clinspan.errors import BundleError, InputError
+from clinspan.decode import (
+    AGGREGATIONS,
+    Span,
+    Threshold,
+    Words,
+    label_table,
+    read_words,
+    score_limits,
+    spans,
+)
+from clinspan.errors import BundleError, InferenceError, InputError
 from clinspan.schedule import in_order
 from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Encoding, Tokenizer
@@ -61,6 +70,7 @@ class Report:
 
 @dataclass(slots=True)
 class _Document:
+    number: int
     note: str
     encoding: Encoding
     windows: list[Window]
@@ -178,6 +188,7 @@ class Recognizer:
             raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(AGGREGATIONS)}")
         if isinstance(notes, str):
             raise InputError("notes is one string: pass a list of notes, or use recognize()")
+        score_limits(threshold, self._table.names)
         return self._pipe(notes, threshold, vote)
 
     def _pipe(self, notes: Iterable[str], threshold: Threshold, vote: str) -> Iterator[list[Span]]:
@@ -192,7 +203,10 @@ class Recognizer:
 
         def run(job: tuple[_Document, Window | None]) -> Words | None:
             document, window = job
-            return None if window is None else self._infer(document.encoding, window, vote)
+            try:
+                return None if window is None else self._infer(document.encoding, window, vote)
+            except InferenceError as error:
+                raise InferenceError(f"note {document.number}: {error}") from error
 
         for (document, window), words in in_order(
             jobs(), run, executor=self._executor, ahead=self._workers * _AHEAD
@@ -244,7 +258,7 @@ class Recognizer:
             raise InputError(f"note {number} is a {type(note).__name__}: expected a str")
         encoding = self._tokenizer.encode(note)
         windows = plan(encoding.cuts, window=self._bundle.window, overlap=self._bundle.overlap)
-        return _Document(note, encoding, windows)
+        return _Document(number, note, encoding, windows)
 
     def _infer(self, encoding: Encoding, window: Window, vote: str) -> Words:
         word_ids = encoding.word_ids[window.own_start : window.own_stop]

@@ -86,7 +86,7 @@ class Session:
         if self.provider != provider[0]:
             raise DeviceError(f"asked for {provider[0]}, and onnxruntime started {self.provider} instead")
         self.version: str = ort.__version__
-        self.threads = threads
+        self.threads: int = settings.intra_op_num_threads
         self._classes = classes
         self._inputs = self._check_inputs(path)
         self._output = self._check_output(path)
@@ -218,7 +218,12 @@ def _session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) 
         if "." in key:
             settings.add_session_config_entry(key, str(value))
         elif hasattr(settings, key) and not callable(getattr(settings, key)):
-            setattr(settings, key, value)
+            try:
+                setattr(settings, key, value)
+            except TypeError as error:
+                raise InputError(
+                    f"session_options: onnxruntime takes no {type(value).__name__} for {key}"
+                ) from error
         else:
             raise InputError(f"session_options: onnxruntime {ort.__version__} has no setting {key!r}")
     return settings

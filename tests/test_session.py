@@ -1,0 +1,155 @@
+"""Providers, threads and what the process may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clinspan import BundleError, DeviceError, InferenceError, InputError, MissingDependencyError, Recognizer
+from clinspan import session as sessions
+from clinspan.recognizer import STARTER
+from clinspan.session import Device, Session, available_cores
+
+MODEL = STARTER / "onnx" / "model_int8.onnx"
+CPU = Device("cpu")
+
+
+def load(**options: object) -> Session:
+    """The bundled model."""
+    classes = len(Recognizer.load(threads=1)._bundle.labels.names)
+    return Session(MODEL, device=CPU, **{"classes": classes, **options})  # type: ignore[arg-type]
+
+
+def test_logits_have_a_row_for_every_token() -> None:
+    """float32 (b, t, c)."""
+    session = load()
+    ids = np.full((2, 7), 1012, dtype=np.int64)
+    logits = session.run(ids, np.ones_like(ids))
+    assert logits.dtype == np.float32
+    assert logits.shape[:2] == (2, 7)
+
+
+def test_the_session_says_what_it_runs_on() -> None:
+    """Provider and threads as they are, an expert's settings included."""
+    assert load().provider == "CPUExecutionProvider"
+    assert load(options={"intra_op_num_threads": 2}).threads == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"no_such_setting": 1}, {"intra_op_num_threads": "many"}, {"add_session_config_entry": 1}],
+    ids=["unknown", "wrong-type", "method"],
+)
+def test_a_setting_that_onnxruntime_does_not_take_is_refused(options: dict[str, object]) -> None:
+    """Never ignored in silence."""
+    with pytest.raises(InputError, match="session_options"):
+        load(options=options)
+
+
+def test_cuda_is_refused_where_it_does_not_run() -> None:
+    """No silent fallback to CPU."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    with pytest.raises(DeviceError, match="cuda"):
+        Recognizer.load(device="cuda")
+
+
+def test_a_provider_that_onnxruntime_drops_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """onnxruntime with CUDA on a machine without a GPU starts the CPU provider and goes on."""
+    import onnxruntime
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
+    inner = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda path, settings, **_: inner(path, settings, providers=["CPUExecutionProvider"]),
+    )
+    with pytest.raises(DeviceError, match="CPUExecutionProvider"):
+        Recognizer.load(device="cuda:0")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cpu:1", "cuda:x", "", "CUDA"])
+def test_an_unknown_device_is_refused(name: str) -> None:
+    """Only cpu, cuda and cuda:N."""
+    with pytest.raises(InputError, match="device"):
+        Device.parse(name)
+
+
+def test_a_missing_onnxruntime_names_the_two_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says what to install."""
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(MissingDependencyError, match=r"clinspan\[cpu\].*clinspan\[gpu\]"):
+        load()
+
+
+def test_a_model_with_another_number_of_labels_is_refused() -> None:
+    """Labels and logits must agree."""
+    with pytest.raises(BundleError, match="labels"):
+        load(classes=3)
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    """onnxruntime's own error becomes one line."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(BundleError, match=r"model\.onnx"):
+        Session(path, device=CPU, classes=2)
+
+
+def test_a_run_that_fails_says_so_without_the_tokens() -> None:
+    """An id outside the vocabulary is an InferenceError."""
+    ids = np.array([[99_999_999]], dtype=np.int64)
+    with pytest.raises(InferenceError, match="1 x 1 tokens"):
+        load().run(ids, np.ones_like(ids))
+
+
+def test_cores_are_those_of_the_affinity_mask() -> None:
+    """A process pinned to one core counts one."""
+    if not hasattr(os, "sched_setaffinity"):
+        pytest.skip("no affinity on this system")
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("files", "own", "quota"),
+    [
+        ({"cpu.max": "150000 100000"}, "0::/", 1.5),
+        ({"cpu.max": "max 100000"}, "0::/", None),
+        ({"cpu.max": "400000 100000", "a/cpu.max": "100000 100000", "a/b/cpu.max": "max 100000"}, "0::/a/b", 1.0),
+        ({"cpu.max": "200000 100000"}, "0::/gone/elsewhere", 2.0),
+        ({"cpu/x/cpu.cfs_quota_us": "50000", "cpu/x/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/x", 0.5),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/", None),
+        ({}, "0::/", None),
+        ({"cpu.max": "nonsense"}, "0::/", None),
+    ],
+    ids=["v2", "v2-max", "v2-nested", "v2-outside", "v1", "v1-none", "no-files", "broken"],
+)
+def test_the_quota_of_the_cgroup_is_read(
+    tmp_path: Path, files: dict[str, str], own: str, quota: float | None
+) -> None:
+    """The tightest limit from this process's group up to the root, in both versions of cgroups."""
+    for name, content in files.items():
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content + "\n")
+    place = tmp_path / "cgroup"
+    place.write_text(own + "\n")
+    assert sessions._cgroup_quota(tmp_path / "root", place) == quota
+
+
+def test_a_fraction_of_a_core_is_one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quota is rounded up, and never down to none."""
+    monkeypatch.setattr(sessions, "_cgroup_quota", lambda: 0.3)
+    assert available_cores() == 1
