@@ -19,9 +19,15 @@ VOTES = ("simple", "first", "average", "max")
 
 
 def write_checkpoint(
-    folder: Path, backend: Any, *, labels: Sequence[str] = BIO, kind: str = "bert", seed: int = 0
+    folder: Path,
+    backend: Any,
+    *,
+    labels: Sequence[str] = BIO,
+    kind: str = "bert",
+    seed: int = 0,
+    always: str | None = None,
 ) -> Path:
-    """A token classifier of two layers in Hugging Face form."""
+    """A token classifier of two layers in Hugging Face form; it may give every token the same label."""
     import torch
     from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
     from transformers import RobertaConfig, RobertaForTokenClassification
@@ -52,7 +58,10 @@ def write_checkpoint(
         model = BertForTokenClassification(BertConfig(**settings))
     else:
         model = RobertaForTokenClassification(RobertaConfig(**settings))
-    torch.nn.init.normal_(model.classifier.weight, std=1.0)
+    torch.nn.init.normal_(model.classifier.weight, std=0.0 if always else 1.0)
+    if always:
+        torch.nn.init.zeros_(model.classifier.bias)
+        model.classifier.bias.data[list(labels).index(always)] = 8.0
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -117,13 +126,17 @@ def tiny_pair(
     """Makes a pair from a tokenizer family and labels; each is made once."""
     made: dict[tuple[object, ...], Pair] = {}
 
-    def make(family: str = "wordpiece", labels: Sequence[str] = BIO, seed: int = 0) -> Pair:
-        key = (family, tuple(labels), seed)
+    def make(
+        family: str = "wordpiece", labels: Sequence[str] = BIO, *, seed: int = 0, always: str | None = None
+    ) -> Pair:
+        key = (family, tuple(labels), seed, always)
         if key not in made:
             folder = tmp_path_factory.mktemp("tiny")
             backend = getattr(kit, family)(notes)
             kind = "bert" if family == "wordpiece" else "roberta"
-            checkpoint = write_checkpoint(folder / "checkpoint", backend, labels=labels, kind=kind, seed=seed)
+            checkpoint = write_checkpoint(
+                folder / "checkpoint", backend, labels=labels, kind=kind, seed=seed, always=always
+            )
             made[key] = make_pair(checkpoint, folder / "bundle")
         return made[key]
 
