@@ -12,6 +12,7 @@ from clinspan.decode import Span
 from clinspan.errors import (
     BundleError,
     ClinspanError,
+    DeadlineError,
     DeviceError,
     InferenceError,
     InputError,
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BundleError",
     "ClinspanError",
+    "DeadlineError",
     "DeviceError",
     "InferenceError",
     "InputError",

@@ -5,7 +5,8 @@
     ├── InputError               a note or an option is not of the kind that was asked for (also a ValueError)
     ├── DeviceError              the device asked for does not really run here
     ├── MissingDependencyError   an extra is not installed (also an ImportError)
-    └── InferenceError           the model ran and its answer cannot be used
+    ├── InferenceError           the model ran and its answer cannot be used
+    └── DeadlineError            a call reached its timeout before it was done (also a TimeoutError)
 
 No message contains text of a note.
 """
@@ -35,3 +36,7 @@ class MissingDependencyError(ClinspanError, ImportError):
 
 class InferenceError(ClinspanError):
     """The model ran, and its answer cannot be used."""
+
+
+class DeadlineError(ClinspanError, TimeoutError):
+    """A call reached its timeout before it was done; nothing of an unfinished note is given as a result."""

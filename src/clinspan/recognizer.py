@@ -24,7 +24,7 @@ from clinspan.decode import (
     spans,
 )
 from clinspan.errors import BundleError, InferenceError, InputError
-from clinspan.schedule import in_order
+from clinspan.schedule import Deadline, in_order
 from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Encoding, Tokenizer
 from clinspan.windows import Window, check, plan
@@ -145,7 +145,12 @@ class Recognizer:
         return cls(bundle, session, tokenizer, chosen, cores if place.kind == "cpu" else 1)
 
     def recognize(
-        self, note: str, *, threshold: Threshold = 0.0, aggregation: str | None = None
+        self,
+        note: str,
+        *,
+        threshold: Threshold = 0.0,
+        aggregation: str | None = None,
+        timeout: float | None = None,
     ) -> list[Span]:
         """Find the entities of one note.
 
@@ -154,6 +159,7 @@ class Recognizer:
             threshold: leave out spans that score less; a probability, or one per label name.
             aggregation: how tokens vote for a word's label: `first`, `average`, `max` or `simple`, with the
                 meaning they have in transformers; None for the bundle's default.
+            timeout: seconds from this call after which no further window is started; None for no limit.
 
         Returns:
             Spans in note order, never overlapping; `note[span.start:span.end] == span.text`.
@@ -161,14 +167,20 @@ class Recognizer:
         Raises:
             InputError: the note is no string, or an option is unknown.
             InferenceError: the model's answer cannot be used.
+            DeadlineError: the timeout passed before the whole note was read.
 
         >>> [span.text for span in Recognizer.load().recognize("She has pneumonia.")]
         ['pneumonia']
         """
-        return next(self.pipe([note], threshold=threshold, aggregation=aggregation))
+        return next(self.pipe([note], threshold=threshold, aggregation=aggregation, timeout=timeout))
 
     def pipe(
-        self, notes: Iterable[str], *, threshold: Threshold = 0.0, aggregation: str | None = None
+        self,
+        notes: Iterable[str],
+        *,
+        threshold: Threshold = 0.0,
+        aggregation: str | None = None,
+        timeout: float | None = None,
     ) -> Iterator[list[Span]]:
         """Find the entities of many notes, lazily, in order, in bounded memory.
 
@@ -176,12 +188,15 @@ class Recognizer:
             notes: any iterable of texts; drawn as results are taken, a few notes ahead.
             threshold: as in `recognize`.
             aggregation: as in `recognize`.
+            timeout: seconds from this call, for all notes together, after which no further window is
+                started; notes that are complete by then are still given.
 
         Yields:
             The spans of each note, one list a note, an empty one for a note without entities.
 
         Raises:
-            InputError, InferenceError: as in `recognize`; the number of the note is in the message.
+            InputError, InferenceError, DeadlineError: as in `recognize`; the number of the note is in the
+                message.
         """
         vote = self._bundle.aggregation if aggregation is None else aggregation
         if vote not in AGGREGATIONS:
@@ -189,13 +204,19 @@ class Recognizer:
         if isinstance(notes, str):
             raise InputError("notes is one string: pass a list of notes, or use recognize()")
         score_limits(threshold, self._table.names)
-        return self._pipe(notes, threshold, vote)
+        return self._pipe(notes, threshold, vote, Deadline.after(timeout))
 
-    def _pipe(self, notes: Iterable[str], threshold: Threshold, vote: str) -> Iterator[list[Span]]:
+    def _pipe(
+        self, notes: Iterable[str], threshold: Threshold, vote: str, deadline: Deadline
+    ) -> Iterator[list[Span]]:
         waiting: deque[_Document] = deque()
 
         def jobs() -> Iterator[tuple[_Document, Window | None]]:
             for number, note in enumerate(notes):
+                if deadline.passed():
+                    # Raised by `run`, in its turn, so that the notes before it are still given.
+                    yield self._read("", number), None
+                    return
                 document = self._read(note, number)
                 waiting.append(document)
                 # A note without tokens has no window; it still needs its place in the order.
@@ -203,6 +224,7 @@ class Recognizer:
 
         def run(job: tuple[_Document, Window | None]) -> Words | None:
             document, window = job
+            deadline.check(document.number)
             try:
                 return None if window is None else self._infer(document.encoding, window, vote)
             except InferenceError as error:

@@ -6,13 +6,47 @@ are busy, and the answer for a window cannot depend on what else is in flight.
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass
 from typing import TypeVar
+
+from clinspan.errors import DeadlineError, InputError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment of the monotonic clock, in seconds, and the timeout that set it."""
+
+    timeout: float
+    at: float
+
+    @staticmethod
+    def after(timeout: float | None) -> Deadline:
+        """Set a deadline this many seconds from now; None for none. Raises InputError unless above 0."""
+        if timeout is None:
+            return Deadline(math.inf, math.inf)
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+            raise InputError(f"timeout is {timeout!r}: expected seconds, more than 0")
+        return Deadline(timeout, time.monotonic() + timeout)
+
+    def passed(self) -> bool:
+        """Whether it lies behind us."""
+        return time.monotonic() >= self.at
+
+    def check(self, number: int) -> None:
+        """Raise DeadlineError, naming the note by its number, where it has passed."""
+        if self.passed():
+            raise DeadlineError(
+                f"the timeout of {self.timeout:g} s passed before note {number} was complete: "
+                "give it more time, or fewer or shorter notes"
+            )
 
 
 def in_order(
