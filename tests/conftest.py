@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,11 @@ from clinspan.recognizer import STARTER
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the export need its packages; without them they are skipped, not failed."""
-    try:
-        import optimum.exporters.onnx
-        import torch
-        import transformers  # noqa: F401
-    except ImportError:
-        for item in items:
-            if item.get_closest_marker("export"):
-                item.add_marker(pytest.mark.skip(reason="the export extra is not installed"))
+    if all(find_spec(package) for package in ("torch", "transformers", "optimum")):
+        return
+    for item in items:
+        if item.get_closest_marker("export"):
+            item.add_marker(pytest.mark.skip(reason="the export extra is not installed"))
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,9 @@ def test_a_manifest_survives_writing_and_reading(copy_starter: Copy) -> None:
     assert open_bundle(folder) == bundle
 
 
-def test_a_copied_bundle_loads_and_says_the_same(copy_starter: Copy, starter: Recognizer, notes: list[str]) -> None:
+def test_a_copied_bundle_loads_and_says_the_same(
+    copy_starter: Copy, starter: Recognizer, notes: list[str]
+) -> None:
     """A bundle is its folder, wherever it lies."""
     assert Recognizer.load(copy_starter(), threads=1).recognize(notes[4]) == starter.recognize(notes[4])
 
@@ -138,7 +140,9 @@ def test_a_damaged_file_is_refused(copy_starter: Copy, name: str) -> None:
         Recognizer.load(folder, threads=1)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "\udcff", "[" * 100_000], ids=["empty", "list", "cut", "bytes", "deep"])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{", "\udcff", "[" * 100_000], ids=["empty", "list", "cut", "bytes", "deep"]
+)
 def test_a_manifest_that_is_no_json_object_is_refused(copy_starter: Copy, content: str) -> None:
     """Never a traceback."""
     folder = copy_starter()

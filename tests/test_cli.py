@@ -206,7 +206,9 @@ def test_wrong_usage_is_one_clear_line(
     assert text.splitlines()[-1].startswith("clinspan")
 
 
-def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupt_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 130, as shells expect."""
 
     def interrupt(*_: object, **__: object) -> None:

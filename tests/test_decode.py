@@ -110,9 +110,7 @@ def test_a_threshold_leaves_out_what_scores_less() -> None:
     assert spans("a b", encoding, [words], table, threshold=max(x, y) + 0.01) == []
 
 
-@pytest.mark.parametrize(
-    "threshold", [-0.1, 1.5, float("nan"), "0.5", True, {"Z": 0.5}], ids=str
-)
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan"), "0.5", True, {"Z": 0.5}], ids=str)
 def test_a_threshold_that_is_no_probability_is_refused(threshold: object) -> None:
     """An unknown label or a number outside 0 to 1 is an InputError."""
     with pytest.raises(InputError, match="threshold"):
@@ -173,9 +171,7 @@ def test_windows_do_not_cut_an_entity() -> None:
     """Words of two windows join as words of one."""
     note, encoding = "a b", split("a b")
     logits = logits_for("B-X I-X")
-    parts = [
-        read_words(logits[i : i + 1], encoding.word_ids[i : i + 1], "first", start=i) for i in range(2)
-    ]
+    parts = [read_words(logits[i : i + 1], encoding.word_ids[i : i + 1], "first", start=i) for i in range(2)]
     assert [s.text for s in spans(note, encoding, parts, label_table(BIO))] == ["a b"]
 
 
@@ -207,7 +203,8 @@ def test_words_are_read_as_the_naive_twin_reads_them(
 
 
 TAGS = st.lists(
-    st.tuples(st.integers(0, 4), st.sampled_from([" ", "\n", "\n\n", "", "\r\n", "\r\n\r\n", "  "])), max_size=14
+    st.tuples(st.integers(0, 4), st.sampled_from([" ", "\n", "\n\n", "", "\r\n", "\r\n\r\n", "  "])),
+    max_size=14,
 )
 
 

@@ -181,7 +181,13 @@ def test_options_that_make_no_sense_are_refused_at_load(options: dict[str, objec
 
 @pytest.mark.parametrize(
     ("notes", "options"),
-    [("one string", {}), (["a"], {"aggregation": "median"}), (["a"], {"threshold": 2}), ([7], {}), ([None], {})],
+    [
+        ("one string", {}),
+        (["a"], {"aggregation": "median"}),
+        (["a"], {"threshold": 2}),
+        ([7], {}),
+        ([None], {}),
+    ],
     ids=["string", "aggregation", "threshold", "number", "none"],
 )
 def test_what_is_no_list_of_notes_is_refused(

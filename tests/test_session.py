@@ -127,7 +127,11 @@ def test_cores_are_those_of_the_affinity_mask() -> None:
     [
         ({"cpu.max": "150000 100000"}, "0::/", 1.5),
         ({"cpu.max": "max 100000"}, "0::/", None),
-        ({"cpu.max": "400000 100000", "a/cpu.max": "100000 100000", "a/b/cpu.max": "max 100000"}, "0::/a/b", 1.0),
+        (
+            {"cpu.max": "400000 100000", "a/cpu.max": "100000 100000", "a/b/cpu.max": "max 100000"},
+            "0::/a/b",
+            1.0,
+        ),
         ({"cpu.max": "200000 100000"}, "0::/gone/elsewhere", 2.0),
         ({"cpu/x/cpu.cfs_quota_us": "50000", "cpu/x/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/x", 0.5),
         ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "3:cpu,cpuacct:/", None),

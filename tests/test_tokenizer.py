@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import reference
 import kit
+import reference
 from clinspan import BundleError, tokenizer
 from clinspan.recognizer import STARTER
 from clinspan.tokenizer import Tokenizer
@@ -36,7 +36,9 @@ NOTES = st.lists(AWKWARD, max_size=40).map("".join)
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
-def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, notes: list[str]) -> Tokenizer:
+def family(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, notes: list[str]
+) -> Tokenizer:
     """A small tokenizer of each family."""
     folder = tmp_path_factory.mktemp(request.param)
     return Tokenizer(kit.save(FAMILIES[request.param](notes), folder))  # type: ignore[arg-type]
@@ -123,7 +125,11 @@ def test_a_note_read_in_pieces_has_the_tokens_of_the_whole(
         np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name), err_msg=name)
 
 
-@given(note=st.lists(st.one_of(AWKWARD, st.sampled_from([" ", " a", "b ", "\n", "\t"])), max_size=60).map("".join))
+@given(
+    note=st.lists(st.one_of(AWKWARD, st.sampled_from([" ", " a", "b ", "\n", "\t"])), max_size=60).map(
+        "".join
+    )
+)
 def test_pieces_of_any_text_have_the_tokens_of_the_whole(family: Tokenizer, note: str) -> None:
     """No character, however rare, makes a difference where a note is cut into pieces."""
     whole = family.encode(note)

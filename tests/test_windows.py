@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,7 +43,7 @@ def test_the_plan_is_that_of_the_naive_twin(cuts: list[int], sizes: tuple[int, i
     windows = plan(np.array(cuts, dtype=np.int8), window=window, overlap=overlap)
     edges = reference.plan_edges(cuts, share)
     assert [(w.own_start, w.own_stop) for w in windows] == [
-        (a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a
+        (a, b) for a, b in itertools.pairwise(edges) if b > a
     ]
 
 

@@ -141,7 +141,9 @@ class Tokenizer:
         if not self._knows_words:
             # The blank that sentencepiece puts before a text has the first character's offsets.
             lone = np.flatnonzero(ids == self._lone_blank)
-            offsets[lone, 1] = np.where(_is_blank(codes)[offsets[lone, 0]], offsets[lone, 1], offsets[lone, 0])
+            offsets[lone, 1] = np.where(
+                _is_blank(codes)[offsets[lone, 0]], offsets[lone, 1], offsets[lone, 0]
+            )
             offsets, leads = _trim(offsets, codes, word_ids)
             word_ids = _words(offsets, codes, leads)
         return Encoding(ids, offsets + np.int32(start), word_ids, _cuts(offsets, word_ids, codes))

@@ -29,8 +29,13 @@ def write_checkpoint(
 ) -> Path:
     """A token classifier of two layers in Hugging Face form; it may give every token the same label."""
     import torch
-    from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
-    from transformers import RobertaConfig, RobertaForTokenClassification
+    from transformers import (
+        BertConfig,
+        BertForTokenClassification,
+        PreTrainedTokenizerFast,
+        RobertaConfig,
+        RobertaForTokenClassification,
+    )
 
     torch.manual_seed(seed)
     tokenizer = PreTrainedTokenizerFast(
@@ -120,9 +125,7 @@ def make_pair(checkpoint: Path, out: Path, **options: Any) -> Pair:
 
 
 @pytest.fixture(scope="session")
-def tiny_pair(
-    tmp_path_factory: pytest.TempPathFactory, notes: list[str]
-) -> Callable[..., Pair]:
+def tiny_pair(tmp_path_factory: pytest.TempPathFactory, notes: list[str]) -> Callable[..., Pair]:
     """Makes a pair from a tokenizer family and labels; each is made once."""
     made: dict[tuple[object, ...], Pair] = {}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from kit import EXAMPLES
 
 from clinspan.decode import _has_blank_line
+from kit import EXAMPLES
 
 if TYPE_CHECKING:
     from export.conftest import Pair
@@ -60,11 +60,9 @@ def compare(pair: Pair, note: str, name: str = "") -> None:
             assert row[3] is None or abs(span.score - row[3]) < 1e-4, f"{name} {vote} {row[:3]}"
 
 
-def _at_blank_lines(
-    note: str, row: tuple[str, int, int, float]
-) -> list[tuple[str, int, int, float | None]]:
+def _at_blank_lines(note: str, row: tuple[str, int, int, float]) -> list[tuple[str, int, int, float | None]]:
     """The one difference that ordinary notes show: an entity of transformers is cut at blank lines."""
-    label, start, end, score = row
+    label, start, end, _score = row
     lines = note[start:end].splitlines(keepends=True)
     if not any(not line.strip() for line in lines):
         return [row]
