@@ -212,7 +212,7 @@ def test_a_failing_run_names_the_note_and_not_its_text(monkeypatch: pytest.Monke
         raise InferenceError("the model failed")
 
     results = recognizer.pipe(["", "XYZZY has pneumonia."])
-    monkeypatch.setattr(recognizer._session, "run", fail)
+    monkeypatch.setattr(recognizer._model.session, "run", fail)
     assert next(results) == []
     with pytest.raises(InferenceError, match=r"^note 1: the model failed$"):
         next(results)

@@ -85,3 +85,24 @@ def test_sizes_that_make_no_plan_are_refused(window: int, overlap: int) -> None:
     """The message says what is allowed."""
     with pytest.raises(InputError, match="expected"):
         plan(np.zeros(5, dtype=np.int8), window=window, overlap=overlap)
+
+
+@given(st.lists(st.sampled_from([-1, 0, 1, 1, 1, 3, 4]), max_size=600), st.integers(20, 190))
+def test_with_sections_windows_still_partition_the_tokens(cuts: list[int], window: int) -> None:
+    """Every token is owned once, and no window is longer than it may be."""
+    windows = plan(np.array(cuts, dtype=np.int8), window=window, sections=True)
+    assert [i for w in windows for i in range(w.own_start, w.own_stop)] == list(range(len(cuts)))
+    assert all(0 < w.stop - w.start <= window for w in windows)
+
+
+def test_a_copied_section_is_cut_as_it_was_before() -> None:
+    """Behind a section of a third of a window, cuts no longer depend on what stands before it."""
+    section = np.ones(50, dtype=np.int8)
+    section[0] = 4
+    copied = np.concatenate([section] * 6)
+
+    def behind(length: int) -> set[int]:
+        windows = plan(np.concatenate([np.ones(length, np.int8), copied]), window=120, sections=True)
+        return {w.start - length for w in windows if w.start >= length + 50}
+
+    assert behind(10) == behind(75) == behind(131) != set()

@@ -14,7 +14,7 @@ Both leave the fp32 function of the graph as it was, up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,24 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-# A feed-forward layer gets an fp32 side path for its 16 largest neurons (one vector register wide, so
-# fewer would cost the same) where the largest is at least so many times the 17th.
-_NEURONS = 16
-_STANDS_OUT = 1.5
-# SmoothQuant's exponent: how much of a channel's range moves into the weights.
-_SMOOTHING = 0.75
-
 _SIDE = "outlier/"
 _ELEMENTWISE = {"Add", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "Sqrt", "Sub", "Tanh"}
+
+
+@dataclass(frozen=True, slots=True)
+class Taming:
+    """How hard outliers are pressed; what other values are worth is in docs/quantization.md.
+
+    Attributes:
+        neurons: neurons of a feed-forward layer that are computed in fp32; 0 for none.
+        stands_out: they are, where the largest is at least so many times the first that is left.
+        smoothing: SmoothQuant's exponent, the part of a channel's range that moves into the weights; None
+            for no smoothing.
+    """
+
+    neurons: int = 8
+    stands_out: float = 2.0
+    smoothing: float | None = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +114,42 @@ class Graph:
             self.model.graph.node.insert(where + offset, node)
         self.producers.update({name: node for node in nodes for name in node.output})
 
+    def constant(self, name: str) -> npt.NDArray[Any] | None:
+        """Value of a constant, be it a weight or the output of a Constant node; None for other tensors."""
+        from onnx import numpy_helper
+
+        node = self.producers.get(name)
+        if node is not None and node.op_type == "Constant":
+            value: npt.NDArray[Any] = numpy_helper.to_array(node.attribute[0].t)
+            return value
+        return self.weights.get(name)
+
+    def replace(self, old: str, new: str) -> None:
+        """Let all readers of a tensor read another one."""
+        for reader in self.consumers(old):
+            for i, name in enumerate(reader.input):
+                if name == old:
+                    reader.input[i] = new
+
     def consumers(self, name: str) -> list[Any]:
         """Nodes that read a tensor."""
         return [node for node in self.model.graph.node if name in node.input]
 
 
-def tame(model: Any, windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path) -> list[str]:
+def tame(
+    model: Any,
+    windows: Iterable[Mapping[str, npt.NDArray[np.int64]]],
+    work: Path,
+    *,
+    taming: Taming,
+) -> list[str]:
     """Rewrite a graph in place so that int8 activations lose little.
 
     Args:
         model: fp32 onnx.ModelProto of an encoder.
         windows: model inputs to calibrate on, one feed each.
         work: folder for a temporary copy of the model.
+        taming: how hard.
 
     Returns:
         Names of nodes that must not be quantized.
@@ -132,9 +165,9 @@ def tame(model: Any, windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], wor
             continue  # the classifier: int8 costs it nothing
         neurons = _neurons(graph, source)
         if neurons is not None and len(linears) == 1:
-            kept += _bypass(graph, neurons, linears[0], largest[source])
-        elif _is_normalized(graph, source):
-            _smooth(graph, source, linears, largest[source])
+            kept += _bypass(graph, neurons, linears[0], largest[source], taming)
+        elif taming.smoothing is not None and _is_normalized(graph, source):
+            _smooth(graph, source, linears, largest[source], taming.smoothing)
     return kept
 
 
@@ -142,23 +175,31 @@ def _largest(
     model: Any, names: Sequence[str], windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path
 ) -> dict[str, Floats]:
     """Largest absolute value of each channel of each tensor, over all windows."""
+    largest: dict[str, Floats] = {}
+    for values in probe(model, names, windows, work):
+        for name, value in zip(names, values, strict=True):
+            peak = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
+            largest[name] = np.maximum(largest[name], peak) if name in largest else peak
+    return largest
+
+
+def probe(
+    model: Any, names: Sequence[str], feeds: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path
+) -> Iterator[list[npt.NDArray[Any]]]:
+    """Run a model and yield the values of some of its inner tensors for each feed."""
     import onnx
     import onnxruntime
 
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
-    probe.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     path = work / "probe.onnx"
-    onnx.save(probe, path)
+    onnx.save(copy, path)
+    del copy
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    largest: dict[str, Floats] = {}
-    for feed in windows:
-        wanted = {node.name: feed[node.name] for node in session.get_inputs()}
-        for name, value in zip(names, session.run(list(names), wanted), strict=True):
-            peak = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
-            largest[name] = np.maximum(largest[name], peak) if name in largest else peak
     path.unlink()
-    return largest
+    for feed in feeds:
+        yield session.run(list(names), {node.name: feed[node.name] for node in session.get_inputs()})
 
 
 def _neurons(graph: Graph, name: str) -> Neurons | None:
@@ -171,12 +212,12 @@ def _neurons(graph: Graph, name: str) -> Neurons | None:
         node = graph.producers.get(tensor)
         if node is None or node.op_type not in _ELEMENTWISE or len(nodes) > 16:
             return None
-        entry = _biased_product(graph, node)
+        entry = biased_product(graph, node)
         if entry is not None:
             roots[tensor] = entry
             continue
         nodes[tensor] = node
-        stack += [n for n in node.input if n not in nodes and not _is_constant(graph, n)]
+        stack += [n for n in node.input if n not in nodes and graph.constant(n) is None]
     if len(roots) != 1:
         return None
     ((root, (source, enter, bias)),) = roots.items()
@@ -184,7 +225,8 @@ def _neurons(graph: Graph, name: str) -> Neurons | None:
     return Neurons(source, enter, bias, root, ordered)
 
 
-def _biased_product(graph: Graph, node: Any) -> tuple[str, str, str] | None:
+def biased_product(graph: Graph, node: Any) -> tuple[str, str, str] | None:
+    """Source, weight and bias of `source @ weight + bias`, if a node is the sum of one."""
     if node.op_type != "Add":
         return None
     for product, bias in (tuple(node.input), tuple(node.input)[::-1]):
@@ -200,24 +242,20 @@ def _biased_product(graph: Graph, node: Any) -> tuple[str, str, str] | None:
     return None
 
 
-def _is_constant(graph: Graph, name: str) -> bool:
-    node = graph.producers.get(name)
-    return name in graph.weights or (node is not None and node.op_type == "Constant")
-
-
 def _is_normalized(graph: Graph, name: str) -> bool:
     node = graph.producers.get(name)
     return node is not None and node.op_type == "LayerNormalization"
 
 
-def _bypass(graph: Graph, neurons: Neurons, leave: Linear, largest: Floats) -> list[str]:
+def _bypass(graph: Graph, neurons: Neurons, leave: Linear, largest: Floats, taming: Taming) -> list[str]:
     """Compute the neurons that stand out in fp32, beside a product that no longer sees them."""
     from onnx import helper
 
     order = np.argsort(-largest, kind="stable")
-    if len(order) <= _NEURONS or largest[order[0]] < _STANDS_OUT * largest[order[_NEURONS]]:
+    count = taming.neurons
+    if not 0 < count < len(order) or largest[order[0]] < taming.stands_out * largest[order[count]]:
         return []
-    chosen = np.sort(order[:_NEURONS])
+    chosen = np.sort(order[:count])
     prefix = f"{_SIDE}{leave.output}/"
     enter, bias = graph.weights[neurons.enter], graph.weights[neurons.bias]
     exit_ = graph.weights[leave.weight]
@@ -263,21 +301,18 @@ def _add_after_bias(graph: Graph, product: str, prefix: str, nodes: list[Any]) -
     (after,) = graph.consumers(product)
     target = after.output[0] if after.op_type == "Add" else product
     readers = graph.consumers(target)
+    graph.replace(target, prefix + "sum")
     nodes.append(helper.make_node("Add", [target, prefix + "out"], [prefix + "sum"], prefix + "sum"))
-    for reader in readers:
-        for i, name in enumerate(reader.input):
-            if name == target:
-                reader.input[i] = prefix + "sum"
     graph.insert(nodes, before=readers[0])
 
 
-def _smooth(graph: Graph, source: str, linears: Sequence[Linear], largest: Floats) -> None:
+def _smooth(graph: Graph, source: str, linears: Sequence[Linear], largest: Floats, exponent: float) -> None:
     """Divide the channels of a product's input by constants that its weights take over."""
     from onnx import helper
 
     weights = np.max([np.abs(graph.weights[linear.weight]).max(axis=1) for linear in linears], axis=0)
     tiny = np.float32(1e-5)
-    factors = np.maximum(largest, tiny) ** _SMOOTHING / np.maximum(weights, tiny) ** (1 - _SMOOTHING)
+    factors = np.maximum(largest, tiny) ** exponent / np.maximum(weights, tiny) ** (1 - exponent)
     factors = np.maximum(factors, tiny).astype(np.float32)
     scaled = f"smooth/{source}"
     graph.set_weight(scaled + "/factors", (1 / factors).astype(np.float32))

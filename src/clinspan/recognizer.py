@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from clinspan.decode import (
     spans,
 )
 from clinspan.errors import BundleError, InferenceError, InputError
+from clinspan.model import Model
 from clinspan.schedule import Deadline, in_order
 from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Encoding, Tokenizer
@@ -85,10 +86,10 @@ class Recognizer:
     """
 
     def __init__(
-        self, bundle: Bundle, session: Session, tokenizer: Tokenizer, precision: str, workers: int
+        self, bundle: Bundle, model: Model, tokenizer: Tokenizer, precision: str, workers: int
     ) -> None:
         self._bundle = bundle
-        self._session = session
+        self._model = model
         self._tokenizer = tokenizer
         self._precision = precision
         self._workers = workers
@@ -106,6 +107,7 @@ class Recognizer:
         window: int | None = None,
         overlap: int | None = None,
         session_options: Mapping[str, Any] | None = None,
+        reuse: int = 0,
     ) -> Recognizer:
         """Load a model folder.
 
@@ -118,6 +120,9 @@ class Recognizer:
             window: tokens that one run reads, without special tokens; None for the bundle's.
             overlap: tokens that neighbouring windows share; None for the bundle's.
             session_options: onnxruntime settings by name, for experts; see `Session`.
+            reuse: keep the logits of the last so many windows, in memory only, and do not compute the same
+                window twice; for notes that copy each other. Windows then end at sections, so that a
+                copied section gives the same ones. A kept window takes 4 bytes a token and label.
 
         Raises:
             BundleError: the folder cannot be used.
@@ -131,18 +136,27 @@ class Recognizer:
         place = Device.parse(device)
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}: expected at least 1")
+        if reuse < 0:
+            raise InputError(f"reuse is {reuse} windows: expected 0 or more")
         bundle = _with_windows(open_bundle(STARTER if path is None else path), window, overlap)
         chosen = bundle.precision(precision, place.kind)
         tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
         _check_frame(bundle, tokenizer)
-        session = Session(
-            bundle.file(bundle.models[chosen]),
-            device=place,
-            classes=len(bundle.labels.names),
-            options=session_options,
-        )
-        cores = available_cores() if threads is None else threads
-        return cls(bundle, session, tokenizer, chosen, cores if place.kind == "cpu" else 1)
+        cores = (available_cores() if threads is None else threads) if place.kind == "cpu" else 1
+        path_of_model = bundle.file(bundle.models[chosen])
+
+        def session(threads: int) -> Session:
+            return Session(
+                path_of_model,
+                device=place,
+                classes=len(bundle.labels.names),
+                threads=threads,
+                options=session_options,
+            )
+
+        wider = cores > 1 and "intra_op_num_threads" not in (session_options or {})
+        model = Model(session(1), tokenizer, widen=partial(session, cores) if wider else None, reuse=reuse)
+        return cls(bundle, model, tokenizer, chosen, cores)
 
     def recognize(
         self,
@@ -172,7 +186,13 @@ class Recognizer:
         >>> [span.text for span in Recognizer.load().recognize("She has pneumonia.")]
         ['pneumonia']
         """
-        return next(self.pipe([note], threshold=threshold, aggregation=aggregation, timeout=timeout))
+        vote, deadline = self._checked(threshold, aggregation, timeout)
+        document = self._read(note, 0)
+        if len(document.windows) != 1:
+            return next(self._pipe(iter([document]), threshold, vote, deadline))
+        deadline.check(0)
+        words = self._infer(document.encoding, document.windows[0], vote, alone=True)
+        return spans(note, document.encoding, [words], self._table, threshold=threshold)
 
     def pipe(
         self,
@@ -198,27 +218,30 @@ class Recognizer:
             InputError, InferenceError, DeadlineError: as in `recognize`; the number of the note is in the
                 message.
         """
+        vote, deadline = self._checked(threshold, aggregation, timeout)
+        if isinstance(notes, str):
+            raise InputError("notes is one string: pass a list of notes, or use recognize()")
+        # A note whose turn comes too late is not read; `_pipe` refuses it, after the notes before it.
+        documents = (
+            self._read("" if deadline.passed() else note, number) for number, note in enumerate(notes)
+        )
+        return self._pipe(documents, threshold, vote, deadline)
+
+    def _checked(
+        self, threshold: Threshold, aggregation: str | None, timeout: float | None
+    ) -> tuple[str, Deadline]:
+        """The options of a call: refused at once if wrong, not when the first result is taken."""
         vote = self._bundle.aggregation if aggregation is None else aggregation
         if vote not in AGGREGATIONS:
             raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(AGGREGATIONS)}")
-        if isinstance(notes, str):
-            raise InputError("notes is one string: pass a list of notes, or use recognize()")
         score_limits(threshold, self._table.names)
-        return self._pipe(notes, threshold, vote, Deadline.after(timeout))
+        return vote, Deadline.after(timeout)
 
     def _pipe(
-        self, notes: Iterable[str], threshold: Threshold, vote: str, deadline: Deadline
+        self, documents: Iterator[_Document], threshold: Threshold, vote: str, deadline: Deadline
     ) -> Iterator[list[Span]]:
-        waiting: deque[_Document] = deque()
-
         def jobs() -> Iterator[tuple[_Document, Window | None]]:
-            for number, note in enumerate(notes):
-                if deadline.passed():
-                    # Raised by `run`, in its turn, so that the notes before it are still given.
-                    yield self._read("", number), None
-                    return
-                document = self._read(note, number)
-                waiting.append(document)
+            for document in documents:
                 # A note without tokens has no window; it still needs its place in the order.
                 yield from ((document, window) for window in document.windows or (None,))
 
@@ -236,8 +259,9 @@ class Recognizer:
             if words is not None:
                 document.words.append(words)
             if window is None or window is document.windows[-1]:
-                done = waiting.popleft()
-                yield spans(done.note, done.encoding, done.words, self._table, threshold=threshold)
+                yield spans(
+                    document.note, document.encoding, document.words, self._table, threshold=threshold
+                )
 
     def token_logits(self, note: str) -> npt.NDArray[np.float32]:
         """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""
@@ -260,9 +284,9 @@ class Recognizer:
             model=bundle.name,
             path=str(bundle.path),
             precision=self._precision,
-            provider=self._session.provider,
+            provider=self._model.session.provider,
             workers=self._workers,
-            threads=self._session.threads,
+            threads=self._model.session.threads,
             window=bundle.window,
             overlap=bundle.overlap,
             aggregation=bundle.aggregation,
@@ -270,7 +294,7 @@ class Recognizer:
             sha256=bundle.models[self._precision].sha256,
             versions={
                 "numpy": np.__version__,
-                "onnxruntime": self._session.version,
+                "onnxruntime": self._model.session.version,
                 "tokenizers": tokenizers.__version__,
             },
         )
@@ -279,20 +303,23 @@ class Recognizer:
         if not isinstance(note, str):
             raise InputError(f"note {number} is a {type(note).__name__}: expected a str")
         encoding = self._tokenizer.encode(note)
-        windows = plan(encoding.cuts, window=self._bundle.window, overlap=self._bundle.overlap)
+        windows = plan(
+            encoding.cuts,
+            window=self._bundle.window,
+            overlap=self._bundle.overlap,
+            sections=self._model.cache is not None,
+        )
         return _Document(number, note, encoding, windows)
 
-    def _infer(self, encoding: Encoding, window: Window, vote: str) -> Words:
+    def _infer(self, encoding: Encoding, window: Window, vote: str, *, alone: bool = False) -> Words:
         word_ids = encoding.word_ids[window.own_start : window.own_stop]
-        return read_words(self._logits(encoding, window), word_ids, vote, start=window.own_start)
+        logits = self._logits(encoding, window, alone=alone)
+        return read_words(logits, word_ids, vote, start=window.own_start)
 
-    def _logits(self, encoding: Encoding, window: Window) -> npt.NDArray[np.float32]:
+    def _logits(self, encoding: Encoding, window: Window, *, alone: bool = False) -> npt.NDArray[np.float32]:
         """Logits of the tokens that a window owns, float32 (own, c)."""
-        content = encoding.ids[window.start : window.stop]
-        ids = np.concatenate([self._tokenizer.prefix, content, self._tokenizer.suffix])[None]
-        logits: npt.NDArray[np.float32] = self._session.run(ids, np.ones_like(ids))[0]
-        begin = len(self._tokenizer.prefix) + window.own_start - window.start
-        return logits[begin : begin + window.own_stop - window.own_start]
+        logits = self._model.logits(encoding.ids[window.start : window.stop], alone=alone)
+        return logits[window.own_start - window.start : window.own_stop - window.start]
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:

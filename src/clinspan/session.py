@@ -213,8 +213,8 @@ def _session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) 
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     # Spinning threads of one session slow every other session in the process down by half.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    for key, value in (options or {}).items():
+    options = {"session.intra_op.allow_spinning": "0", **(options or {})}
+    for key, value in options.items():
         if "." in key:
             settings.add_session_config_entry(key, str(value))
         elif hasattr(settings, key) and not callable(getattr(settings, key)):

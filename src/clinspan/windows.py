@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.errors import InputError
-from clinspan.tokenizer import INSIDE_WORD
+from clinspan.tokenizer import BLANK_LINE, INSIDE_WORD
 
 # A cut may lie this many tokens before an equal share to fall on a better boundary.
 _SEARCH = 40
+# With sections, a window ends at the first blank line after this share of it.
+_SECTION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,9 @@ class Window:
     own_stop: int
 
 
-def plan(cuts: npt.NDArray[np.int8], *, window: int, overlap: int = 0) -> list[Window]:
+def plan(
+    cuts: npt.NDArray[np.int8], *, window: int, overlap: int = 0, sections: bool = False
+) -> list[Window]:
     """Cut n tokens into windows.
 
     Owned ranges partition [0, n) and are about equally long. A cut takes the best boundary (blank line,
@@ -40,6 +44,9 @@ def plan(cuts: npt.NDArray[np.int8], *, window: int, overlap: int = 0) -> list[W
         cuts: int8 (n,), `Encoding.cuts`.
         window: most tokens that a window reads, special tokens not counted.
         overlap: tokens that neighbouring windows both read; ownership changes in their middle.
+        sections: end a window at the first blank line once it is a third full, so that cuts depend on
+            the text nearby alone: after any section that long, a text copied into another note is cut
+            as it was before. Windows are shorter for it, so this pays only where they are reused.
 
     Returns:
         Windows in order; none for n = 0.
@@ -51,9 +58,10 @@ def plan(cuts: npt.NDArray[np.int8], *, window: int, overlap: int = 0) -> list[W
     n = len(cuts)
     share = window - overlap if n > window else window
     edges = [0]
-    while n - edges[-1] > share:
-        edges.append(_next_cut(cuts, edges[-1], share))
-    edges.append(n)
+    for stop in [*_section_ends(cuts, share), n] if sections else [n]:
+        while stop - edges[-1] > share:
+            edges.append(_next_cut(cuts[:stop], edges[-1], share))
+        edges.append(stop)
     half = overlap // 2
     return [
         Window(_read_start(cuts, a, half), _read_stop(cuts, b, half), a, b)
@@ -68,6 +76,15 @@ def check(window: int, overlap: int) -> None:
         raise InputError(f"window is {window} tokens: expected at least 1")
     if not 0 <= overlap < window:
         raise InputError(f"overlap is {overlap} tokens: expected 0 to {window - 1}, less than the window")
+
+
+def _section_ends(cuts: npt.NDArray[np.int8], share: int) -> list[int]:
+    least = max(1, share // _SECTION)
+    ends: list[int] = []
+    for blank in np.flatnonzero(cuts == BLANK_LINE).tolist():
+        if blank - (ends[-1] if ends else 0) >= least:
+            ends.append(blank)
+    return ends
 
 
 def _next_cut(cuts: npt.NDArray[np.int8], start: int, limit: int) -> int:

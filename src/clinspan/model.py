@@ -1,0 +1,125 @@
+"""Ids of one window in, logits of its tokens out: special tokens, spare cores and reuse are seen to here."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.errors import ClinspanError
+from clinspan.session import Session
+from clinspan.tokenizer import Tokenizer
+
+_log = logging.getLogger(__name__)
+
+Logits = npt.NDArray[np.float32]
+
+# A process that reads one short message and ends must not pay for a second session.
+_LONE_CALLS_BEFORE_WIDENING = 2
+
+
+class Model:
+    """A session between its special tokens. `logits` may be called from many threads at once."""
+
+    def __init__(
+        self,
+        session: Session,
+        tokenizer: Tokenizer,
+        *,
+        widen: Callable[[], Session] | None = None,
+        reuse: int = 0,
+    ) -> None:
+        """Wrap a session.
+
+        Args:
+            session: runs one window on one core.
+            tokenizer: gives the special tokens around a window.
+            widen: loads the same model for one window on all cores; None where there is one core.
+            reuse: windows whose logits are kept.
+        """
+        self.session = session
+        self.cache = LogitsCache(reuse) if reuse else None
+        self._prefix, self._suffix = tokenizer.prefix, tokenizer.suffix
+        self._widen = widen
+        self._wide: Session | None = None
+        self._lone_calls = 0
+        self._lock = threading.Lock()
+
+    def logits(self, content: npt.NDArray[np.int64], *, alone: bool = False) -> Logits:
+        """Run one window.
+
+        Args:
+            content: int64 (t,), token ids without special tokens.
+            alone: nothing else runs now, so that the window may have all cores. The logits are the same
+                to the bit.
+
+        Returns:
+            float32 (t, c).
+        """
+        if self.cache is None:
+            return self._run(content, alone)
+        key = hashlib.blake2b(content.tobytes(), digest_size=16).digest()
+        logits = self.cache.get(key)
+        if logits is None:
+            logits = self._run(content, alone)
+            self.cache.put(key, logits)
+        return logits
+
+    def _run(self, content: npt.NDArray[np.int64], alone: bool) -> Logits:
+        ids = np.concatenate([self._prefix, content, self._suffix])[None]
+        session = self._widest() if alone else self.session
+        logits: Logits = session.run(ids, np.ones_like(ids))[0]
+        return logits[len(self._prefix) : len(self._prefix) + len(content)]
+
+    def _widest(self) -> Session:
+        """The session with most cores that is loaded; the wide one loads in the background, once needed."""
+        if self._wide is not None or self._widen is None:
+            return self._wide or self.session
+        with self._lock:
+            self._lone_calls += 1
+            if self._lone_calls == _LONE_CALLS_BEFORE_WIDENING:
+                threading.Thread(target=self._load_wide, args=(self._widen,), name="clinspan-load").start()
+        return self.session
+
+    def _load_wide(self, widen: Callable[[], Session]) -> None:
+        try:
+            self._wide = widen()
+        except ClinspanError:
+            _log.warning(
+                "lone windows stay on one core: the model could not be loaded once more", exc_info=True
+            )
+
+
+class LogitsCache:
+    """The logits of the last windows, in memory only, the longest unused dropped first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: OrderedDict[bytes, Logits] = OrderedDict()
+        self._lock = threading.Lock()
+        self.hits = self.misses = 0
+
+    def get(self, key: bytes) -> Logits | None:
+        """Logits stored under a key, or None."""
+        with self._lock:
+            logits = self._kept.get(key)
+            if logits is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+                self._kept.move_to_end(key)
+            return logits
+
+    def put(self, key: bytes, logits: Logits) -> None:
+        """Store logits; they are copied, so that no larger array is kept alive, and cannot be changed."""
+        kept = logits.copy()
+        kept.flags.writeable = False
+        with self._lock:
+            self._kept[key] = kept
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
