@@ -1,0 +1,11 @@
+"""Seconds from the start of a fresh process to its first spans, model files warm on disk.
+
+python -m benchmarks.coldstart --bundle BUNDLE --checkpoint CHECKPOINT --notes DIR
+"""
+
+from __future__ import annotations
+
+from benchmarks.harness import arguments, compare
+
+if __name__ == "__main__":
+    compare("coldstart", arguments(__doc__ or "").parse_args())
