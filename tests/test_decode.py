@@ -167,6 +167,15 @@ def test_no_blank_is_left_where_a_neighbour_took_the_mark() -> None:
     assert [(s.label, s.text) for s in result] == [("X", "a\u0301"), ("Y", "b")]
 
 
+@pytest.mark.parametrize("vote", AGGREGATIONS)
+def test_tokens_of_no_word_have_no_vote(vote: str) -> None:
+    """A window may hold nothing but line breaks; `simple` alone looks at tokens."""
+    logits = logits_for("B-X B-X")
+    assert len(read_words(logits, np.full(2, -1, np.int32), vote).labels) == (2 if vote == "simple" else 0)
+    words = read_words(logits, np.array([-1, 0], np.int32), vote, start=3)
+    assert words.first.tolist() == ([3, 4] if vote == "simple" else [4])
+
+
 def test_windows_do_not_cut_an_entity() -> None:
     """Words of two windows join as words of one."""
     note, encoding = "a b", split("a b")

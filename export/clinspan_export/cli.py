@@ -23,6 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ClinspanError as error:
         print(f"clinspan-export: {error}", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        print(
+            f"clinspan-export: {error.name} is not installed: pip install 'clinspan[cpu,export]'", file=sys.stderr
+        )
+        return 2
     except KeyboardInterrupt:
         print("clinspan-export: interrupted, nothing was left behind", file=sys.stderr)
         return 130

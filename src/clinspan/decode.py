@@ -106,6 +106,9 @@ def read_words(
     if len(kept) < len(logits):
         logits, word_ids = logits[kept], word_ids[kept]
     t = len(kept)
+    if t == 0:
+        none = np.zeros(0, np.int32)
+        return Words(none, none, none, np.zeros(0, np.float32))
     new = np.ones(t, dtype=bool)
     if aggregation != "simple":
         new[1:] = word_ids[1:] != word_ids[:-1]
