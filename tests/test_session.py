@@ -60,7 +60,7 @@ def test_cuda_is_refused_where_it_does_not_run() -> None:
 
 
 def test_a_provider_that_onnxruntime_drops_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """onnxruntime with CUDA on a machine without a GPU starts the CPU provider and goes on."""
+    """Onnxruntime with CUDA on a machine without a GPU starts the CPU provider and goes on."""
     import onnxruntime
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
@@ -96,7 +96,7 @@ def test_a_model_with_another_number_of_labels_is_refused() -> None:
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    """onnxruntime's own error becomes one line."""
+    """Onnxruntime's own error becomes one line."""
     path = tmp_path / "model.onnx"
     path.write_bytes(b"no model")
     with pytest.raises(BundleError, match=r"model\.onnx"):

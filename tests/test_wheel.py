@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from kit import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except ModuleNotFoundError as error:
         print(
-            f"clinspan-export: {error.name} is not installed: pip install 'clinspan[cpu,export]'", file=sys.stderr
+            f"clinspan-export: {error.name} is not installed: pip install 'clinspan[cpu,export]'",
+            file=sys.stderr,
         )
         return 2
     except KeyboardInterrupt:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-
 from kit import ROOT
 
 if TYPE_CHECKING:
@@ -32,14 +31,14 @@ def ours(pair: Pair, note: str, vote: str = "first") -> Places:
 
 
 def test_an_entity_ends_at_a_blank_line(tiny_pair: Make) -> None:
-    """transformers joins a heading with the section under it."""
+    """Transformers joins a heading with the section under it."""
     pair = tiny_pair(always="I-TEST")
     assert theirs(pair, "EXAM\n\nchest") == [("TEST", 0, 11)]
     assert ours(pair, "EXAM\n\nchest") == [("TEST", 0, 4), ("TEST", 6, 11)]
 
 
 def test_a_special_token_in_a_note_is_text(tiny_pair: Make) -> None:
-    """transformers feeds the model its own separator where a note spells it out."""
+    """Transformers feeds the model its own separator where a note spells it out."""
     pair = tiny_pair(always="I-TEST")
     separator = pair.pipeline.tokenizer.sep_token_id
     assert separator in pair.pipeline.tokenizer("pain [SEP] fever", add_special_tokens=False)["input_ids"]
@@ -55,7 +54,7 @@ def test_a_combining_mark_stays_with_its_base(tiny_pair: Make) -> None:
 
 
 def test_an_invisible_character_does_not_make_a_word_a_continuation(tiny_pair: Make) -> None:
-    """transformers takes a token for a continuation where its text is longer than the token."""
+    """Transformers takes a token for a continuation where its text is longer than the token."""
     pair = tiny_pair(always="B-TEST")
     note = "chest a\u200bb"
     assert theirs(pair, note) == [("TEST", 0, 9)]
@@ -64,42 +63,42 @@ def test_an_invisible_character_does_not_make_a_word_a_continuation(tiny_pair: M
 
 @pytest.mark.parametrize("label", ["DRUG-DOSE", "TEST-NAME-LONG"])
 def test_a_label_without_prefix_keeps_its_hyphens(tiny_pair: Make, label: str) -> None:
-    """transformers cuts every label at its first hyphen, prefix or not."""
+    """Transformers cuts every label at its first hyphen, prefix or not."""
     pair = tiny_pair(labels=("O", label), always=label)
     assert theirs(pair, "pain") == [(label.split("-", 1)[1], 0, 4)]
     assert ours(pair, "pain") == [(label, 0, 4)]
 
 
 def test_single_and_end_labels_are_obeyed(tiny_pair: Make) -> None:
-    """transformers knows only B- and I-, and joins what S- and E- keep apart."""
+    """Transformers knows only B- and I-, and joins what S- and E- keep apart."""
     pair = tiny_pair(labels=("O", "B-A", "I-A", "E-A", "S-A"), always="S-A")
     assert theirs(pair, "a b c") == [("A", 0, 5)]
     assert ours(pair, "a b c") == [("A", 0, 1), ("A", 2, 3), ("A", 4, 5)]
 
 
 def test_prefixes_with_an_underscore_are_prefixes(tiny_pair: Make) -> None:
-    """transformers shows B_A as an entity of its own, and joins two of them."""
+    """Transformers shows B_A as an entity of its own, and joins two of them."""
     pair = tiny_pair(labels=("O", "B_A", "I_A"), always="B_A")
     assert theirs(pair, "a b") == [("B_A", 0, 3)]
     assert ours(pair, "a b") == [("A", 0, 1), ("A", 2, 3)]
 
 
 def test_the_outside_label_is_no_entity_whatever_its_name(tiny_pair: Make) -> None:
-    """transformers ignores only O."""
+    """Transformers ignores only O."""
     pair = tiny_pair(labels=("NONE", "A"), always="NONE")
     assert theirs(pair, "pain") == [("NONE", 0, 4)]
     assert ours(pair, "pain") == []
 
 
 def test_words_of_other_tokenizers_end_at_punctuation_and_line_ends(tiny_pair: Make) -> None:
-    """transformers warns that it guesses, and takes everything between two spaces for one word."""
+    """Transformers warns that it guesses, and takes everything between two spaces for one word."""
     pair = tiny_pair("byte_bpe", always="B-TEST")
     assert theirs(pair, "pain,\nfever") == [("TEST", 0, 11)]
     assert ours(pair, "pain,\nfever") == [("TEST", 0, 4), ("TEST", 4, 5), ("TEST", 6, 11)]
 
 
 def test_a_line_break_that_is_a_token_is_no_word(tiny_pair: Make) -> None:
-    """transformers lets the token of the line break vote, or stand alone as an entity of blanks."""
+    """Transformers lets the token of the line break vote, or stand alone as an entity of blanks."""
     pair = tiny_pair("byte_bpe", always="B-TEST")
     assert ("TEST", 4, 5) in theirs(pair, "pain\nfever", "simple")
     assert ("TEST", 4, 5) not in ours(pair, "pain\nfever", "simple")
@@ -113,7 +112,7 @@ def test_blanks_at_the_ends_are_trimmed(tiny_pair: Make) -> None:
 
 
 def test_the_blank_that_sentencepiece_adds_is_no_character(tiny_pair: Make) -> None:
-    """transformers gives it the offsets of the first character, and two entities overlap."""
+    """Transformers gives it the offsets of the first character, and two entities overlap."""
     pair = tiny_pair("unigram", always="B-TEST")
     note = "☃"
     assert theirs(pair, note, "simple") == [("TEST", 0, 1), ("TEST", 0, 1)]
@@ -121,7 +120,7 @@ def test_the_blank_that_sentencepiece_adds_is_no_character(tiny_pair: Make) -> N
 
 
 def test_a_long_note_is_read_to_its_end(tiny_pair: Make) -> None:
-    """transformers stops at the model's limit in silence, unless it is given a stride."""
+    """Transformers stops at the model's limit in silence, unless it is given a stride."""
     pair = tiny_pair(always="I-TEST")
     note = "pain " * 2000
     assert theirs(pair, note)[-1][2] < len(note) / 2
@@ -129,7 +128,7 @@ def test_a_long_note_is_read_to_its_end(tiny_pair: Make) -> None:
 
 
 def test_a_lone_surrogate_is_a_character(tiny_pair: Make) -> None:
-    """transformers raises TypeError."""
+    """Transformers raises TypeError."""
     pair = tiny_pair(always="I-TEST")
     with pytest.raises(TypeError):
         theirs(pair, "pain \ud800 fever")

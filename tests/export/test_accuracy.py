@@ -1,0 +1,39 @@
+"""What the export keeps of a real model: exact-span F1 on gold, fp32 against int8."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clinspan import Recognizer
+from clinspan_export.export import export
+
+pytestmark = [pytest.mark.export, pytest.mark.slow]
+
+
+def micro_f1(recognizer: Recognizer, rows: list[dict[str, object]]) -> float:
+    """Exact label, start and end."""
+    gold = [{(e["label"], e["start"], e["end"]) for e in row["entities"]} for row in rows]  # type: ignore[attr-defined]
+    found = [
+        {(s.label, s.start, s.end) for s in spans}
+        for spans in recognizer.pipe(str(row["text"]) for row in rows)
+    ]
+    same = sum(len(a & b) for a, b in zip(gold, found, strict=True))
+    return 2 * same / (sum(map(len, gold)) + sum(map(len, found)))
+
+
+def test_int8_finds_what_fp32_finds(checkpoints: Path, corpora: Path, tmp_path: Path) -> None:
+    """On held-out case reports, in the bundle's own windows."""
+    export(str(checkpoints / "ptt-minilm-l6"), tmp_path / "bundle")
+    lines = (corpora / "ptt" / "ptt_maccrobat_test.jsonl").read_text(encoding="utf-8").split("\n")
+    rows = [json.loads(line) for line in lines if line]
+    fp32, int8 = (
+        micro_f1(Recognizer.load(tmp_path / "bundle", precision=name), rows) for name in ("fp32", "int8")
+    )
+    assert len(rows) == 40
+    assert fp32 > 0.64
+    assert int8 > 0.64
+    assert abs(fp32 - int8) < 0.004
+    print(f"fp32 {fp32:.4f}, int8 {int8:.4f}")  # noqa: T201 - shown by pytest -rP
