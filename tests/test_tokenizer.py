@@ -184,6 +184,15 @@ def test_gaps_are_rated_as_places_to_end_a_window(family: Tokenizer, gap: str, r
     assert encoding.cuts[np.flatnonzero(encoding.offsets[:, 0] >= 4 + len(gap))[0]] == rate
 
 
+def test_a_lone_blank_that_leads_a_word_is_its_first_part() -> None:
+    """The first token of a word is the one that was labelled in training, be it a lone "▁" or "Ġ"."""
+    codes = np.frombuffer("a (b".encode("utf-32-le"), dtype=np.uint32)
+    offsets = np.array([(0, 1), (1, 2), (2, 3), (3, 4)], np.int32)
+    trimmed, leads = tokenizer._trim(offsets, codes, np.array([0, 1, 1, 1], np.int32))
+    assert trimmed.tolist() == [[0, 1], [2, 2], [2, 3], [3, 4]]
+    assert tokenizer._words(trimmed, codes, leads).tolist() == [0, 1, 1, 2]
+
+
 @pytest.mark.parametrize("gap", ["\n", "\n\n", "\r\n\r\n", "   ", "\n  - "])
 def test_a_token_of_blanks_is_no_part_of_a_word(family: Tokenizer, gap: str) -> None:
     """A line break that is a token of its own must not decide the label of the word behind it."""
