@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -129,6 +130,28 @@ def test_paragraphs_far_down_a_long_note_are_read_as_alone(starter: Recognizer) 
     assert starter.recognize(note)[-1].end == len(note) - 1
 
 
+_FORK = """
+import os, signal, warnings
+warnings.simplefilter("ignore")
+from clinspan import Recognizer
+recognizer = Recognizer.load(threads=2)
+note = "She has pneumonia. " * 200
+before = recognizer.recognize(note)
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    os._exit(0 if recognizer.recognize(note) == before else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert recognizer.recognize(note) == before
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_may_go_on_with_the_recognizer() -> None:
+    """Web servers load a model, then fork their workers; none must wait for threads that it has not got."""
+    subprocess.run([sys.executable, "-c", _FORK], check=True, timeout=120)
+
+
 def test_pneumonia_is_a_problem(starter: Recognizer) -> None:
     """The bundled model does what it is for."""
     assert [(s.label, s.text) for s in starter.recognize("She has pneumonia.")] == [("PROBLEM", "pneumonia")]
@@ -247,9 +270,7 @@ print(len(note), len(encoding), len(found), found[-1].end, resource.getrusage(re
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not __import__("os").environ.get("CLINSPAN_LONG"), reason="five minutes; CLINSPAN_LONG=1 runs it"
-)
+@pytest.mark.skipif(not os.environ.get("CLINSPAN_LONG"), reason="five minutes; CLINSPAN_LONG=1 runs it")
 def test_five_million_characters_need_less_than_500_megabytes() -> None:
     """Peak memory of the whole process, on a note of 5 MB."""
     example = Path(__file__).parents[1] / "examples" / "discharge_summary.txt"

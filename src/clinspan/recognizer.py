@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -94,7 +96,11 @@ class Recognizer:
         self._precision = precision
         self._workers = workers
         self._table = label_table(bundle.labels)
-        self._executor = ThreadPoolExecutor(workers, "clinspan") if workers > 1 else None
+        self._executor: ThreadPoolExecutor | None = None
+        self._start_workers()
+        if hasattr(os, "register_at_fork"):
+            me = weakref.ref(self)
+            os.register_at_fork(after_in_child=lambda: _restart(me))
 
     @classmethod
     def load(
@@ -157,6 +163,9 @@ class Recognizer:
         wider = cores > 1 and "intra_op_num_threads" not in (session_options or {})
         model = Model(session(1), tokenizer, widen=partial(session, cores) if wider else None, reuse=reuse)
         return cls(bundle, model, tokenizer, chosen, cores)
+
+    def _start_workers(self) -> None:
+        self._executor = ThreadPoolExecutor(self._workers, "clinspan") if self._workers > 1 else None
 
     def recognize(
         self,
@@ -320,6 +329,13 @@ class Recognizer:
         """Logits of the tokens that a window owns, float32 (own, c)."""
         logits = self._model.logits(encoding.ids[window.start : window.stop], alone=alone)
         return logits[window.own_start - window.start : window.own_stop - window.start]
+
+
+def _restart(reference: weakref.ref[Recognizer]) -> None:
+    """A forked process inherits the pool without its threads, and would wait for them for ever."""
+    recognizer = reference()
+    if recognizer is not None:
+        recognizer._start_workers()
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:
