@@ -8,9 +8,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import kit
 import pytest
 
+import kit
 from clinspan import Recognizer
 from clinspan.recognizer import STARTER
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from kit import EXAMPLES, ROOT
 
 from clinspan import Recognizer
 from clinspan.cli import main
+from kit import EXAMPLES, ROOT
 
 SECRET = "XYZZYPATIENT"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
 from clinspan import InputError, Span
 from clinspan.decode import AGGREGATIONS, label_table, read_words, spans
 from clinspan.labels import detect

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_tokenizer import NOTES
 
 from clinspan import InferenceError, InputError, Recognizer, Span
 from clinspan.decode import AGGREGATIONS
+from test_tokenizer import NOTES
 
 
 def check_spans(note: str, found: Sequence[Span]) -> None:

@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from kit import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.slow

@@ -6,10 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
+import reference
 from clinspan import InputError
 from clinspan.windows import plan
 

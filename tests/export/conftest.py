@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import kit
 import pytest
 
+import kit
 from clinspan import Recognizer, Span
 from clinspan.decode import read_words, spans
 

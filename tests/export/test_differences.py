@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+
 from kit import ROOT
 
 if TYPE_CHECKING:

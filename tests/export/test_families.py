@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_recognizer import check_spans
-from test_tokenizer import NOTES
 
 from clinspan.decode import AGGREGATIONS
+from test_recognizer import check_spans
+from test_tokenizer import NOTES
 
 if TYPE_CHECKING:
     from export.conftest import Pair
