@@ -113,9 +113,13 @@ def _strategy(vote: str) -> Any:
 
 def make_pair(checkpoint: Path, out: Path, **options: Any) -> Pair:
     """Export a checkpoint, and load both sides on windows as large as the model's."""
+    import torch
     from transformers import pipeline
 
     from clinspan_export.export import export
+
+    # Threads that wait for each other in a spin cost more than they save on short texts.
+    torch.set_num_threads(1)
 
     bundle = export(str(checkpoint), out, precisions=("fp32",), **options)
     with warnings.catch_warnings():
