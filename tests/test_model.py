@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -102,3 +105,23 @@ def test_a_negative_number_of_windows_is_refused() -> None:
     """It is a mistake, not a way to say none."""
     with pytest.raises(InputError, match="reuse is -1"):
         Recognizer.load(reuse=-1)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_lone_messages_after_a_fork_do_not_wait_for_the_parents_threads() -> None:
+    """The wide session's threads stay in the parent; the child answers all the same."""
+    script = (
+        "import os, threading\n"
+        "from clinspan import Recognizer\n"
+        "recognizer = Recognizer.load(threads=2)\n"
+        "for _ in range(3):\n"
+        "    answer = recognizer.recognize('She has pneumonia and a cough.')\n"
+        "    [t.join() for t in threading.enumerate() if t.name == 'clinspan-load']\n"
+        "assert recognizer._model._wide is not None\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    same = all(recognizer.recognize('She has pneumonia and a cough.') == answer for _ in range(4))\n"
+        "    os._exit(0 if same else 1)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=60)

@@ -41,7 +41,7 @@ class Taming:
 
     neurons: int = 8
     stands_out: float = 2.0
-    smoothing: float | None = 0.75
+    smoothing: float | None = 0.65
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
 
+# Sessions whose threads were left behind by a fork: to end one would wait for them for ever.
+_abandoned: list[Session] = []
+
 # A process that reads one short message and ends must not pay for a second session.
 _LONE_CALLS_BEFORE_WIDENING = 2
 
@@ -86,6 +89,16 @@ class Model:
                 threading.Thread(target=self._load_wide, args=(self._widen,), name="clinspan-load").start()
         return self.session
 
+    def after_fork(self) -> None:
+        """Forget, in a child process, what needs threads that only the parent has."""
+        if self._wide is not None:
+            _abandoned.append(self._wide)
+        self._wide = None
+        self._lone_calls = 0
+        self._lock = threading.Lock()
+        if self.cache is not None:
+            self.cache = LogitsCache(self.cache.size)
+
     def _load_wide(self, widen: Callable[[], Session]) -> None:
         try:
             self._wide = widen()
@@ -99,7 +112,7 @@ class LogitsCache:
     """The logits of the last windows, in memory only, the longest unused dropped first."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._kept: OrderedDict[bytes, Logits] = OrderedDict()
         self._lock = threading.Lock()
         self.hits = self.misses = 0
@@ -121,5 +134,5 @@ class LogitsCache:
         kept.flags.writeable = False
         with self._lock:
             self._kept[key] = kept
-            while len(self._kept) > self._size:
+            while len(self._kept) > self.size:
                 self._kept.popitem(last=False)

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,7 @@ class Recognizer:
         self._table = label_table(bundle.labels)
         self._executor: ThreadPoolExecutor | None = None
         self._start_workers()
-        if hasattr(os, "register_at_fork"):
-            me = weakref.ref(self)
-            os.register_at_fork(after_in_child=lambda: _restart(me))
+        _watch_forks().add(self)
 
     @classmethod
     def load(
@@ -331,11 +329,20 @@ class Recognizer:
         return logits[window.own_start - window.start : window.own_stop - window.start]
 
 
-def _restart(reference: weakref.ref[Recognizer]) -> None:
-    """A forked process inherits the pool without its threads, and would wait for them for ever."""
-    recognizer = reference()
-    if recognizer is not None:
-        recognizer._start_workers()
+@cache
+def _watch_forks() -> weakref.WeakSet[Recognizer]:
+    """All recognizers, to be put right in forked processes."""
+    recognizers: weakref.WeakSet[Recognizer] = weakref.WeakSet()
+
+    def put_right() -> None:
+        for recognizer in recognizers:
+            # The child inherits the pool without its threads, and would wait for them for ever.
+            recognizer._start_workers()
+            recognizer._model.after_fork()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=put_right)
+    return recognizers
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:
