@@ -77,6 +77,16 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="say which model and settings are in use")
     _add_model_options(info)
     info.set_defaults(run=_info)
+
+    bench = commands.add_parser("bench", help="time a bundle on this machine, and say which settings to use")
+    bench.add_argument("--model", metavar="DIR", help="bundle or ONNX folder; the bundled starter otherwise")
+    bench.add_argument("--notes", nargs="+", metavar="FILE", help="notes to time on; made-up ones otherwise")
+    bench.add_argument("--seconds", type=float, default=40.0, help="about how long it may take")
+    bench.add_argument("--by", choices=("throughput", "message", "note"), default="throughput")
+    bench.add_argument(
+        "--save", metavar="FILE", help="write the best settings, for Recognizer.load(profile=FILE)"
+    )
+    bench.set_defaults(run=_bench)
     return parser
 
 
@@ -91,9 +101,13 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check_model(path: str | None) -> None:
+    if path is not None and not Path(path).is_dir():
+        raise _UsageError(f"{path} is not a folder")
+
+
 def _load(options: argparse.Namespace) -> Recognizer:
-    if options.model is not None and not Path(options.model).is_dir():
-        raise _UsageError(f"{options.model} is not a folder")
+    _check_model(options.model)
     return Recognizer.load(
         options.model,
         device=options.device,
@@ -134,6 +148,24 @@ def _check_source(source: str, output: str | None) -> None:
 
 def _info(options: argparse.Namespace) -> None:
     print(json.dumps(dataclasses.asdict(_load(options).report()), indent=2))
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from clinspan import bench
+
+    _check_model(options.model)
+    notes = None if options.notes is None else [note.text for note in read_notes(options.notes)]
+    timings = []
+    print(f"{'':26}{'load s':>8}{'message ms':>12}{'note ms':>10}{'kchars/s':>10}")
+    for timing in bench.measure(options.model, notes=notes, seconds=options.seconds):
+        timings.append(timing)
+        row = f"{timing.load:>8.2f}{timing.message:>12.1f}{timing.note:>10.1f}{timing.throughput:>10.1f}"
+        print(f"{timing.name:26}{row}", flush=True)
+    best = bench.best(timings, by=options.by)
+    print(f"best by {options.by}: {best.name}")
+    if options.save:
+        with _output(options.save) as out:
+            json.dump(best.options, out, indent=2)
 
 
 def _threshold(values: Sequence[str]) -> Threshold:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -112,6 +113,7 @@ class Recognizer:
         overlap: int | None = None,
         session_options: Mapping[str, Any] | None = None,
         reuse: int = 0,
+        profile: str | Path | None = None,
     ) -> Recognizer:
         """Load a model folder.
 
@@ -127,6 +129,8 @@ class Recognizer:
             reuse: keep the logits of the last so many windows, in memory only, and do not compute the same
                 window twice; for notes that copy each other. Windows then end at sections, so that a
                 copied section gives the same ones. A kept window takes 4 bytes a token and label.
+            profile: file that `clinspan bench --save` wrote: threads and session options that measured best
+                on this machine; what is given here wins.
 
         Raises:
             BundleError: the folder cannot be used.
@@ -138,6 +142,10 @@ class Recognizer:
         'int8'
         """
         place = Device.parse(device)
+        if profile is not None:
+            saved = _read_profile(Path(profile))
+            threads = saved.get("threads") if threads is None else threads
+            session_options = {**saved.get("session_options", {}), **(session_options or {})}
         if threads is not None and threads < 1:
             raise InputError(f"threads is {threads}: expected at least 1")
         if reuse < 0:
@@ -343,6 +351,17 @@ def _watch_forks() -> weakref.WeakSet[Recognizer]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=put_right)
     return recognizers
+
+
+def _read_profile(path: Path) -> dict[str, Any]:
+    """Settings that `clinspan bench --save` wrote."""
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not a readable profile") from error
+    if not isinstance(saved, dict) or set(saved) - {"threads", "session_options"}:
+        raise InputError(f"{path} is not a profile: expected threads and session_options")
+    return saved
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:
