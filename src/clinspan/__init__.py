@@ -18,7 +18,8 @@ from clinspan.errors import (
     InputError,
     MissingDependencyError,
 )
-from clinspan.recognizer import Recognizer, Report
+from clinspan.recognizer import Recognizer
+from clinspan.report import Report
 
 __version__ = "0.1.0"
 

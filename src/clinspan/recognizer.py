@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +27,8 @@ from clinspan.decode import (
 )
 from clinspan.errors import BundleError, InferenceError, InputError
 from clinspan.model import Model
+from clinspan.profile import read_profile
+from clinspan.report import Report
 from clinspan.schedule import Deadline, in_order
 from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Encoding, Tokenizer
@@ -38,38 +39,6 @@ STARTER = Path(__file__).parent / "starter"
 # Windows handed out per worker before the oldest is waited for: enough that no worker ever waits for the
 # caller's thread, few enough that a stream of notes stays in bounded memory.
 _AHEAD = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a recognizer really uses.
-
-    Attributes:
-        model: name of the model.
-        path: its folder.
-        precision: of the weights in use.
-        provider: execution provider that onnxruntime runs the model on.
-        workers: windows that run at once.
-        threads: threads that share the work of one window.
-        window, overlap: in tokens.
-        aggregation: default word vote.
-        labels: entity names.
-        sha256: hash of the model file; empty where the bundle records none.
-        versions: of clinspan's three dependencies.
-    """
-
-    model: str
-    path: str
-    precision: str
-    provider: str
-    workers: int
-    threads: int
-    window: int
-    overlap: int
-    aggregation: str
-    labels: tuple[str, ...]
-    sha256: str
-    versions: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -143,7 +112,7 @@ class Recognizer:
         """
         place = Device.parse(device)
         if profile is not None:
-            saved = _read_profile(Path(profile))
+            saved = read_profile(Path(profile))
             threads = saved.get("threads") if threads is None else threads
             session_options = {**saved.get("session_options", {}), **(session_options or {})}
         if threads is not None and threads < 1:
@@ -351,17 +320,6 @@ def _watch_forks() -> weakref.WeakSet[Recognizer]:
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=put_right)
     return recognizers
-
-
-def _read_profile(path: Path) -> dict[str, Any]:
-    """Settings that `clinspan bench --save` wrote."""
-    try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable profile") from error
-    if not isinstance(saved, dict) or set(saved) - {"threads", "session_options"}:
-        raise InputError(f"{path} is not a profile: expected threads and session_options")
-    return saved
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:

@@ -1,0 +1,38 @@
+"""What a recognizer really uses, for logs and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a recognizer really uses.
+
+    Attributes:
+        model: name of the model.
+        path: its folder.
+        precision: of the weights in use.
+        provider: execution provider that onnxruntime runs the model on.
+        workers: windows that run at once.
+        threads: threads that share the work of one window.
+        window, overlap: in tokens.
+        aggregation: default word vote.
+        labels: entity names.
+        sha256: hash of the model file; empty where the bundle records none.
+        versions: of clinspan's three dependencies.
+    """
+
+    model: str
+    path: str
+    precision: str
+    provider: str
+    workers: int
+    threads: int
+    window: int
+    overlap: int
+    aggregation: str
+    labels: tuple[str, ...]
+    sha256: str
+    versions: Mapping[str, str]
