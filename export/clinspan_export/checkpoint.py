@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinspan_export.errors import ExportError
+from clinspan_export.errors import ExportError, first_line
+from clinspan_export.silence import quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,16 @@ def load(
     Raises:
         ExportError: it is missing, damaged, of another task, or needs one of the permissions above.
     """
+    _check_local(source)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    with quiet():
+        return _load(source, options, allow_pickle)
+
+
+def _load(source: str, options: dict[str, Any], allow_pickle: bool) -> Checkpoint:
     import torch
     from transformers import AutoConfig, AutoModelForTokenClassification
 
-    _check_local(source)
-    options = {"revision": revision, "trust_remote_code": trust_remote_code}
     with _explained(source):
         config = AutoConfig.from_pretrained(source, **options)
     _check_task(source, config)
@@ -103,6 +109,18 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
     return tokenizer
 
 
+def loses_case(tokenizer: Any) -> bool:
+    """Does the tokenizer lower case although its vocabulary is cased?
+
+    Old cased checkpoints bring a vocab.txt and no settings, and transformers then lowers case by default.
+    """
+    if not getattr(tokenizer, "do_lower_case", False):
+        return False
+    special = set(tokenizer.all_special_tokens)
+    words: list[str] = [token for token in tokenizer.get_vocab() if token not in special]
+    return sum(token != token.lower() for token in words) > len(words) / 20
+
+
 class _explained:  # noqa: N801 - reads as a phrase where it is used
     """Turns what transformers raises into one clear line."""
 
@@ -121,5 +139,5 @@ class _explained:  # noqa: N801 - reads as a phrase where it is used
         elif "safetensors" in text and "use_safetensors" not in text:
             reason = "has no model.safetensors; --allow-pickle reads pickled weights, if you trust where they come from"
         else:
-            reason = f"cannot be loaded ({type(error).__name__}: {text.splitlines()[0][:200] if text else 'no reason given'})"
+            reason = f"cannot be loaded ({type(error).__name__}: {first_line(error)})"
         raise ExportError(f"{self.source} {reason}") from error

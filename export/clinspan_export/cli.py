@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +13,18 @@ from clinspan.decode import AGGREGATIONS
 from clinspan.errors import ClinspanError
 from clinspan.labels import SCHEMES
 from clinspan_export.errors import ExportError
+from clinspan_export.export import FILES, Permissions, Reading, export
+from clinspan_export.gates import Gates
+from clinspan_export.judge import OWN_SAMPLES, Checks, tuning_notes
+from clinspan_export.notes import own_samples, read_samples
+from clinspan_export.tune import MARGIN
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
+    # A job that is told to end cleans up like one that is interrupted from the keyboard.
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         bundle = _run(options)
     except ClinspanError as error:
@@ -32,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("clinspan-export: interrupted, nothing was left behind", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
     print(_summary(bundle))
     return 0
 
@@ -44,39 +53,76 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="local folder or Hub id")
     parser.add_argument("out", metavar="OUT", help="folder to make")
     parser.add_argument(
-        "--precision", action="append", choices=("fp32", "int8"), help="keep only these; repeatable"
+        "--precision",
+        action="append",
+        choices=tuple(FILES),
+        help="keep only these; repeatable; fp32 and int8 otherwise",
     )
-    parser.add_argument("--notes", metavar="DIR", help="folder of .txt notes to compare the models on")
-    parser.add_argument(
-        "--scheme", choices=SCHEMES, help="how label names mark positions; detected otherwise"
+    parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
+    _add_reading(parser.add_argument_group("labels and windows"))
+    _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
+    trust = parser.add_argument_group("trust")
+    trust.add_argument(
+        "--trust-remote-code", action="store_true", help="run code that the checkpoint brings along"
     )
-    parser.add_argument("--outside", help="label that means no entity; detected otherwise")
-    parser.add_argument(
+    trust.add_argument("--allow-pickle", action="store_true", help="accept pickled weights")
+    return parser
+
+
+def _add_reading(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--scheme", choices=SCHEMES, help="how label names mark positions; detected otherwise")
+    group.add_argument("--outside", help="label that means no entity; detected otherwise")
+    group.add_argument(
         "--rename",
         action="append",
         default=[],
         metavar="ENTITY=NAME",
-        help="show an entity under another name",
+        help="show an entity under another name; repeatable",
     )
-    parser.add_argument("--window", type=int, help="tokens that one run reads")
-    parser.add_argument("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
-    parser.add_argument("--aggregation", choices=AGGREGATIONS, default="first", help="default word vote")
-    parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
-    parser.add_argument(
-        "--trust-remote-code", action="store_true", help="run code that the checkpoint brings along"
+    group.add_argument("--window", type=int, help="tokens that one run reads")
+    group.add_argument("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
+    group.add_argument("--aggregation", choices=AGGREGATIONS, default="first", help="default word vote")
+    group.add_argument(
+        "--tune",
+        metavar="GOLD",
+        help="choose window, overlap and word vote on these annotated notes (.jsonl)",
     )
-    parser.add_argument("--allow-pickle", action="store_true", help="accept pickled weights")
-    return parser
+    group.add_argument(
+        "--tune-margin",
+        type=float,
+        default=MARGIN,
+        metavar="F1",
+        help=f"how far below the best F1 a faster setting may lie; {MARGIN:g} otherwise",
+    )
+
+
+def _add_checks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--notes",
+        metavar="DIR|JSONL",
+        help="compare the models on these notes: .txt files, or JSON lines with text and perhaps entities",
+    )
+    group.add_argument(
+        "--min-agreement", type=float, metavar="F1", help="fail where fewer spans agree with PyTorch"
+    )
+    group.add_argument(
+        "--max-f1-loss",
+        type=float,
+        metavar="F1",
+        help="fail where more F1 is lost against the notes' entities",
+    )
+    group.add_argument("--report", metavar="FILE", help="write the HTML report here too, even on failure")
+    group.add_argument(
+        "--show-text", action="store_true", help="let the HTML report quote the spans that differ"
+    )
 
 
 def _run(options: argparse.Namespace) -> Bundle:
-    from clinspan_export.export import Permissions, Reading, export
-
     return export(
         options.checkpoint,
         options.out,
         precisions=options.precision or ("fp32", "int8"),
-        notes=None if options.notes is None else _notes(Path(options.notes)),
+        checks=_checks(options),
         reading=Reading(
             scheme=options.scheme,
             outside=options.outside,
@@ -87,18 +133,21 @@ def _run(options: argparse.Namespace) -> Bundle:
         ),
         permissions=Permissions(options.trust_remote_code, options.allow_pickle),
         force=options.force,
-        progress=lambda line: print(line, file=sys.stderr),
+        progress=lambda line: print(line, file=sys.stderr, flush=True),
     )
 
 
-def _notes(folder: Path) -> list[str]:
-    files = sorted(folder.glob("*.txt"))
-    if not files:
-        raise ExportError(f"{folder} has no .txt notes")
-    try:
-        return [path.read_text(encoding="utf-8") for path in files]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"cannot read the notes in {folder} as UTF-8") from error
+def _checks(options: argparse.Namespace) -> Checks:
+    return Checks(
+        samples=own_samples() if options.notes is None else read_samples(Path(options.notes)),
+        source=OWN_SAMPLES if options.notes is None else Path(options.notes).name,
+        gates=Gates(options.min_agreement, options.max_f1_loss),
+        tune_on=None if options.tune is None else tuning_notes(Path(options.tune)),
+        tune_source="" if options.tune is None else Path(options.tune).name,
+        tune_margin=options.tune_margin,
+        show_text=options.show_text,
+        report=None if options.report is None else Path(options.report),
+    )
 
 
 def _renames(pairs: Sequence[str]) -> dict[str, str]:
@@ -109,17 +158,38 @@ def _renames(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _summary(bundle: Bundle) -> str:
+    parity, evaluation = bundle.parity, bundle.evaluation
     sizes = ", ".join(f"{name} {record.size / 1e6:.1f} MB" for name, record in bundle.models.items())
-    agreement = ", ".join(
-        f"{name} {bundle.parity[name]['span_agreement_f1']:.3f}"
-        for name in bundle.parity
-        if name in ("fp32", "int8")
+    agreement = ", ".join(f"{name} {parity[name]['span_agreement_f1']:.3f}" for name in bundle.models)
+    lines = [f"bundle      {bundle.path}", f"models      {sizes}"]
+    lines.append(f"windows     {_windows(bundle)}")
+    lines.append(
+        f"agreement   {agreement} of spans, against PyTorch on {parity['notes']} notes ({parity['source']})"
     )
-    return "\n".join(
-        [
-            f"bundle      {bundle.path}",
-            f"models      {sizes}",
-            f"agreement   {agreement} of spans, against PyTorch on {bundle.parity['notes']} notes",
-            f"next        clinspan extract --model {bundle.path} NOTE.txt",
-        ]
-    )
+    if evaluation:
+        scores = ", ".join(f"{name} {evaluation[name]['f1']:.4f}" for name in ("torch", *bundle.models))
+        lines.append(f"F1          {scores}, on {evaluation['notes']} annotated notes")
+    lines.append(f"verdict     {_verdict(bundle)}")
+    lines.append(f"report      {bundle.path / 'report.html'}")
+    lines.append(f"next        clinspan extract --model {bundle.path} NOTE.txt")
+    return "\n".join(lines)
+
+
+def _windows(bundle: Bundle) -> str:
+    setting = f"{bundle.window} tokens, overlap {bundle.overlap}, word vote {bundle.aggregation}"
+    if bundle.tuning:
+        return f"{setting}: tuned on {bundle.tuning['notes']} notes of {bundle.tuning['source']}"
+    return f"{setting}: not tuned, --tune GOLD.jsonl finds the fastest that costs no F1"
+
+
+def _verdict(bundle: Bundle) -> str:
+    limits = [
+        f"{name.replace('_', '-')} {value:g}"
+        for name, value in bundle.parity["gates"].items()
+        if value is not None
+    ]
+    exact = f"fp32 is the PyTorch model to within {bundle.parity['tolerance']:g} on every logit"
+    if limits:
+        return f"{exact}; every model is within {' and '.join(limits)}"
+    rest = [name for name in bundle.models if name != "fp32"]
+    return f"{exact}; no limit was set for {' and '.join(rest)}" if rest else exact

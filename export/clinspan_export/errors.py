@@ -7,3 +7,9 @@ from clinspan.errors import ClinspanError
 
 class ExportError(ClinspanError):
     """The checkpoint cannot be exported as asked; nothing was left behind."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, short enough for one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no reason given"

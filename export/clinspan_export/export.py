@@ -1,4 +1,4 @@
-"""The story of an export: load, write fp32, quantize, compare with the original, move into place."""
+"""The story of an export: load, write fp32, derive the rest, tune, compare with the original, move into place."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clinspan.bundle import DEFAULT_WINDOW, Bundle, max_content_tokens, record_file
+from clinspan.bundle import DEFAULT_WINDOW, PRECISIONS, Bundle, max_content_tokens, record_file
+from clinspan.errors import ClinspanError
 from clinspan.labels import LabelSet, detect
-from clinspan.recognizer import Recognizer
 from clinspan.tokenizer import Tokenizer
 from clinspan_export import checkpoint as checkpoints
-from clinspan_export import graph, parity, quantize
-from clinspan_export.errors import ExportError
-from clinspan_export.samples import SAMPLES
+from clinspan_export import graph, half, parity, quantize
+from clinspan_export.errors import ExportError, first_line
+from clinspan_export.judge import Checks, check_graph, judge
+from clinspan_export.tune import tune
 
-FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx"}
-TOLERANCE = 1e-3
+FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onnx/model_fp16.onnx"}
 # int8 needs to see a few thousand tokens of the kind of text it will read.
 _CALIBRATION_NOTES = 24
 
@@ -60,7 +61,7 @@ def export(
     out: str | Path,
     *,
     precisions: Sequence[str] = ("fp32", "int8"),
-    notes: Sequence[str] | None = None,
+    checks: Checks | None = None,
     reading: Reading | None = None,
     permissions: Permissions | None = None,
     force: bool = False,
@@ -71,8 +72,8 @@ def export(
     Args:
         source: local folder or Hub id of a token classification checkpoint.
         out: folder to make.
-        precisions: which models the bundle keeps, of `fp32` and `int8`.
-        notes: texts to compare the models on; None for a few of our own.
+        precisions: which models the bundle keeps, of `fp32`, `int8` and `fp16`.
+        checks: notes to compare the models on and to tune on, and limits; None for a few notes of our own.
         reading: overrides for labels and windows.
         permissions: what the checkpoint may do.
         force: replace `out` where it exists.
@@ -88,41 +89,91 @@ def export(
     target = Path(out)
     reading = reading or Reading()
     permissions = permissions or Permissions()
-    unknown = sorted(set(precisions) - set(FILES))
-    if unknown or not precisions:
-        raise ExportError(f"precisions are {list(precisions)}: expected some of {', '.join(FILES)}")
-    if target.exists() and not force:
-        raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
-    progress(f"loading {source}")
+    checks = checks or Checks()
+    _check_request(target, precisions, checks, reading, force)
+    # Every model is compared with the original by way of fp32, so that is always made.
+    made = [name for name in FILES if name in {"fp32", *precisions}]
+    stage = _stages(progress, total=4 + len(made) + (checks.tune_on is not None))
+    stage(f"loading {source}")
     loaded = checkpoints.load(
         source,
         trust_remote_code=permissions.trust_remote_code,
         allow_pickle=permissions.allow_pickle,
     )
+    graph.check_supported(loaded.model)
     labels = detect(loaded.labels, scheme=reading.scheme, outside=reading.outside, rename=reading.rename)
-    progress(f"labels: {', '.join(labels.entities)} (scheme {labels.scheme}, outside {labels.outside!r})")
+    progress(describe(labels))
+    if checkpoints.loses_case(loaded.tokenizer):
+        progress("warning: the tokenizer lowers case, and its vocabulary is cased; is do_lower_case right?")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
             folder = Path(work, "bundle")
-            texts = list(SAMPLES if notes is None else notes)
-            bundle = _build(loaded, labels, folder, reading, texts, progress)
-            bundle = _verify(loaded, bundle, texts, progress)
+            # Where there are notes to tune on, those it is judged on stay unseen.
+            seen = [sample.text for sample in (checks.tune_on or checks.samples)[:_CALIBRATION_NOTES]]
+            bundle = _build(loaded, labels, folder, made, reading, seen, stage)
+            stage("comparing the fp32 graph with PyTorch on single tokens, full windows and padded batches")
+            check_graph(loaded.model, bundle)
+            if checks.tune_on is not None:
+                stage(f"tuning windows on {len(checks.tune_on)} notes of {checks.tune_source}")
+                bundle = tune(
+                    bundle,
+                    checks.tune_on,
+                    source=checks.tune_source,
+                    margin=checks.tune_margin,
+                    progress=progress,
+                )
+            stage(f"comparing with PyTorch on {len(checks.samples)} notes ({checks.source})")
+            bundle = judge(loaded.model, bundle, checks, keep=precisions, progress=progress)
             bundle = _keep(bundle, precisions)
             bundle.write_manifest()
+            stage(f"moving the bundle to {target}")
             _move(folder, target)
     except OSError as error:
         raise ExportError(f"cannot write {target}: {error.strerror or type(error).__name__}") from error
     return replace(bundle, path=target)
 
 
+def describe(labels: LabelSet) -> str:
+    """What was made of the label names, for a person to check before the long part begins."""
+    names = [repr(name) for name in labels.entities]
+    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return f"labels: {len(names)} entities ({shown}), scheme {labels.scheme}, outside {labels.outside!r}"
+
+
+def _check_request(
+    target: Path, precisions: Sequence[str], checks: Checks, reading: Reading, force: bool
+) -> None:
+    unknown = sorted(set(precisions) - set(FILES))
+    if unknown or not precisions:
+        raise ExportError(f"precisions are {list(precisions)}: expected some of {', '.join(PRECISIONS)}")
+    if checks.tune_on is not None and reading.window is not None:
+        raise ExportError("--window and --tune exclude each other: tuning chooses the window")
+    if target.exists() and not force:
+        raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
+    if target.exists() and not target.is_dir():
+        raise ExportError(f"{target} is a file: expected a folder to make")
+
+
+def _stages(progress: Progress, *, total: int) -> Progress:
+    number = 0
+
+    def stage(line: str) -> None:
+        nonlocal number
+        number += 1
+        progress(f"[{number}/{total}] {line}")
+
+    return stage
+
+
 def _build(
     loaded: checkpoints.Checkpoint,
     labels: LabelSet,
     folder: Path,
+    made: Sequence[str],
     reading: Reading,
-    notes: Sequence[str],
-    progress: Progress,
+    calibration: Sequence[str],
+    stage: Progress,
 ) -> Bundle:
     folder.mkdir()
     loaded.model.config.save_pretrained(folder)
@@ -131,16 +182,23 @@ def _build(
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     max_window = max_content_tokens(config)
     window = min(DEFAULT_WINDOW, max_window) if reading.window is None else reading.window
-    progress("writing fp32 ONNX")
-    graph.write_fp32(loaded, folder / FILES["fp32"])
-    progress("quantizing to int8")
-    feeds = parity.feeds(Tokenizer(folder / "tokenizer.json"), notes[:_CALIBRATION_NOTES], window=window)
-    quantize.write_int8(folder / FILES["fp32"], folder / FILES["int8"], feeds)
+    stage("writing fp32 ONNX")
+    source = folder / FILES["fp32"]
+    graph.write_fp32(loaded, source)
+    if "int8" in made:
+        stage(f"writing int8 ONNX, calibrated on {len(calibration)} notes")
+        feeds = parity.feeds(Tokenizer(folder / "tokenizer.json"), calibration, window=window)
+        with _converting("int8"):
+            quantize.write_int8(source, folder / FILES["int8"], feeds)
+    if "fp16" in made:
+        stage("writing fp16 ONNX")
+        with _converting("fp16"):
+            half.write_fp16(source, folder / FILES["fp16"])
     bundle = Bundle(
         path=folder,
-        name=Path(loaded.source).name,
+        name=Path(loaded.source).resolve().name,
         labels=labels,
-        models={precision: record_file(folder, path) for precision, path in FILES.items()},
+        models={precision: record_file(folder, FILES[precision]) for precision in made},
         tokenizer=record_file(folder, "tokenizer.json"),
         window=window,
         overlap=reading.overlap,
@@ -150,6 +208,18 @@ def _build(
     )
     bundle.write_manifest()
     return bundle
+
+
+@contextmanager
+def _converting(precision: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ClinspanError):
+        raise
+    except Exception as error:
+        raise ExportError(
+            f"cannot convert the model to {precision} ({type(error).__name__}: {first_line(error)})"
+        ) from error
 
 
 def _keep_tokenizer_files(folder: Path) -> None:
@@ -176,7 +246,7 @@ def _provenance(loaded: checkpoints.Checkpoint, config: Mapping[str, Any]) -> di
         "numpy",
     )
     return {
-        "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).name,
+        "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).resolve().name,
         "revision": loaded.revision,
         "architecture": type(loaded.model).__name__,
         "model_type": config.get("model_type", ""),
@@ -184,41 +254,8 @@ def _provenance(loaded: checkpoints.Checkpoint, config: Mapping[str, Any]) -> di
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in packages},
-        "quantization": "int8: dynamic activations, weights per column, embeddings per row, outliers moved",
+        "quantization": "int8 dynamic, per channel, MatMul and Gather",
     }
-
-
-def _verify(loaded: checkpoints.Checkpoint, bundle: Bundle, notes: list[str], progress: Progress) -> Bundle:
-    progress(f"comparing with PyTorch on {len(notes)} notes")
-    reference = parity.torch_reference(
-        loaded.model,
-        Tokenizer(bundle.file(bundle.tokenizer)),
-        bundle.labels,
-        notes,
-        window=bundle.window,
-        overlap=bundle.overlap,
-        vote=bundle.aggregation,
-    )
-    found = {}
-    for precision in bundle.models:
-        recognizer = Recognizer.load(bundle.path, precision=precision)
-        found[precision] = parity.compare(
-            reference, recognizer, notes, precision=precision, tolerance=TOLERANCE
-        )
-        progress(f"{precision}: {found[precision].f1:.3f} of spans agree with PyTorch")
-    exact = found["fp32"]
-    if (exact.max_logit_difference or 0.0) > TOLERANCE or exact.flipped:
-        raise ExportError(
-            f"the fp32 ONNX model is not the PyTorch model: logits differ by {exact.max_logit_difference:.2g} "
-            f"(allowed {TOLERANCE:g}), {exact.flipped} decided labels differ"
-        )
-    report = {
-        "notes": len(notes),
-        "characters": sum(map(len, notes)),
-        "tolerance": TOLERANCE,
-        **{precision: agreement.as_json() for precision, agreement in found.items()},
-    }
-    return replace(bundle, parity=report)
 
 
 def _keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
@@ -231,8 +268,15 @@ def _keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
 def _move(folder: Path, target: Path) -> None:
     """Put the finished folder in its place in one rename; what stood there goes only then."""
     old = target.with_name(f".{target.name}.old")
-    if target.exists():
-        target.rename(old)
-    folder.rename(target)
-    if old.exists():
-        shutil.rmtree(old)
+    if not target.exists():
+        folder.rename(target)
+        return
+    shutil.rmtree(old, ignore_errors=True)
+    target.rename(old)
+    try:
+        folder.rename(target)
+    except BaseException:
+        with suppress(OSError):
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

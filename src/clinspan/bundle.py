@@ -37,7 +37,10 @@ _FOREIGN_FILES = {
     "fp16": ("model_fp16.onnx",),
 }
 # Model types whose positions begin behind the padding id, as in fairseq.
-_POSITIONS_AFTER_PADDING = {"roberta", "camembert", "xlm-roberta", "xlm-roberta-xl", "longformer", "mpnet"}
+_POSITIONS_AFTER_PADDING = {
+    "camembert", "data2vec-text", "ibert", "longformer", "roberta", "roberta-prelayernorm",
+    "xlm-roberta", "xlm-roberta-xl", "xmod",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,10 @@ def max_content_tokens(config: Mapping[str, Any]) -> int:
     if not isinstance(positions, int) or isinstance(positions, bool) or positions < 4:
         raise BundleError(f"config.json: max_position_embeddings is {positions!r}: expected a whole number")
     if config.get("model_type") in _POSITIONS_AFTER_PADDING:
-        positions -= int(config.get("pad_token_id") or 0) + 1
+        padding = config.get("pad_token_id", 1)
+        positions -= (padding if isinstance(padding, int) else 1) + 1
+    elif config.get("model_type") == "mpnet":
+        positions -= 2  # its padding id is 1 whatever the configuration says
     return positions - 2
 
 
