@@ -123,6 +123,7 @@ def export(
                     margin=checks.tune_margin,
                     progress=progress,
                 )
+                bundle.write_manifest()  # what follows reads the bundle as its users will
             stage(f"comparing with PyTorch on {len(checks.samples)} notes ({checks.source})")
             bundle = judge(loaded.model, bundle, checks, keep=precisions, progress=progress)
             bundle = _keep(bundle, precisions)
