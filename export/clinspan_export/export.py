@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import tempfile
@@ -154,6 +155,11 @@ def _check_request(
         raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
     if target.exists() and not target.is_dir():
         raise ExportError(f"{target} is a file: expected a folder to make")
+    # Found out now rather than after the model was loaded.
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        reason = "no permission to write there" if above.is_dir() else "it is no folder"
+        raise ExportError(f"cannot make {target} in {above}: {reason}")
 
 
 def _stages(progress: Progress, *, total: int) -> Progress:
