@@ -68,7 +68,9 @@ def test_labels_that_do_not_fit_the_classifier(
     assert "cannot be loaded" in _refused(source, tmp_path, capsys)
 
 
-def test_weights_that_are_no_numbers(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_that_are_no_numbers(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A model that diverged in training gives NaN; the bundle of it is refused."""
     from safetensors.torch import load_file, save_file
 
@@ -226,7 +228,9 @@ def test_same_inputs_give_the_same_files(source: Path, tmp_path: Path) -> None:
     assert len(names) >= 8
     for name in names:
         if name == "clinspan.json":
-            manifests = [json.loads((folder / name).read_text(encoding="utf-8")) for folder in (first, second)]
+            manifests = [
+                json.loads((folder / name).read_text(encoding="utf-8")) for folder in (first, second)
+            ]
             for manifest in manifests:
                 assert manifest["provenance"].pop("exported_at")
             assert manifests[0] == manifests[1]

@@ -35,7 +35,12 @@ SETS = {
     "spaces": (("O", "Body Part", "Lab Value"), "IO", "O", ("Body Part", "Lab Value")),
     "underscore": (("O", "B_DRUG", "I_DRUG"), "BIO", "O", ("DRUG",)),
     "brackets": (BRACKETS, "IO", "None", BRACKETS[1:]),
-    "looks-like-a-prefix": (("O", "E-coli", "S-aureus", "Candida"), "IO", "O", ("E-coli", "S-aureus", "Candida")),
+    "looks-like-a-prefix": (
+        ("O", "E-coli", "S-aureus", "Candida"),
+        "IO",
+        "O",
+        ("E-coli", "S-aureus", "Candida"),
+    ),
 }
 
 

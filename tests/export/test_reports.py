@@ -181,7 +181,9 @@ def test_limit_that_holds_lets_the_bundle_through(
     assert "min-agreement 1 and max-f1-loss 0" in capsys.readouterr().out
 
 
-def test_last_lines_say_where_how_large_and_what_next(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_last_lines_say_where_how_large_and_what_next(
+    judged: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The summary has the folder, sizes, agreement, F1, verdict and the command to run next."""
     from clinspan.bundle import open_bundle
     from clinspan_export.cli import _summary
@@ -236,7 +238,10 @@ def test_folder_of_notes(tmp_path: Path) -> None:
     """A folder gives its .txt files in order of name, without gold; one without any is refused."""
     (tmp_path / "b.txt").write_text("two", encoding="utf-8")
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone")
-    assert [(s.id, s.text, s.gold) for s in read_samples(tmp_path)] == [("a", "one", None), ("b", "two", None)]
+    assert [(s.id, s.text, s.gold) for s in read_samples(tmp_path)] == [
+        ("a", "one", None),
+        ("b", "two", None),
+    ]
     (tmp_path / "none").mkdir()
     with pytest.raises(ExportError, match=r"has no \.txt notes"):
         read_samples(tmp_path / "none")

@@ -34,7 +34,11 @@ def test_fastest_within_the_margin_wins() -> None:
 
 def test_word_vote_of_equally_fast_settings_is_decided_by_f1() -> None:
     """All votes share one run of the model, so the better one costs nothing; equals go to the first in order."""
-    trials = [_trial(190, 748, 6000, "first"), _trial(190, 749, 6000, "max"), _trial(190, 749, 6000, "average")]
+    trials = [
+        _trial(190, 748, 6000, "first"),
+        _trial(190, 749, 6000, "max"),
+        _trial(190, 749, 6000, "average"),
+    ]
     assert choose(trials, 0.003).aggregation == "average"
 
 
@@ -82,13 +86,18 @@ def test_f1_in_the_table_is_that_of_the_runtime(tuned: Path) -> None:
     recognizer = Recognizer.load(tuned / "out", window=126, overlap=32)
     found = recognizer.pipe([r["text"] for r in rows], aggregation="average")
     pairs = [
-        ([(g["label"], g["start"], g["end"]) for g in r["entities"]], [(s.label, s.start, s.end) for s in spans])
+        (
+            [(g["label"], g["start"], g["end"]) for g in r["entities"]],
+            [(s.label, s.start, s.end) for s in spans],
+        )
         for r, spans in zip(rows, found, strict=True)
     ]
     assert row["f1"] == score(pairs)[0].as_json()["f1"]
 
 
-def test_without_gold_the_default_stands_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_gold_the_default_stands_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """190 tokens without overlap, or what the model can read; the summary says that nothing was tuned."""
     source = zoo.save(tmp_path / "checkpoint", "bert-uncased")
     assert main([str(source), str(tmp_path / "out"), "--precision=int8"]) == 0

@@ -211,22 +211,26 @@ ARCHITECTURES: dict[str, Kind] = {
 
 
 def save(folder: Path, name: str = "bert-uncased", *, labels: Sequence[str] = BIO, seed: int = 0) -> Path:
-    """Write a checkpoint: config.json, model.safetensors and the tokenizer's files.
+    """Write a tiny checkpoint of one of the `ARCHITECTURES`.
 
     Weights are random and the classifier's are large, so that all labels occur and none by a hair.
     """
+    return write(folder, ARCHITECTURES[name], labels=labels, seed=seed)
+
+
+def write(folder: Path, kind: Kind, *, labels: Sequence[str] = BIO, seed: int = 0) -> Path:
+    """Write a checkpoint of any size: config.json, model.safetensors and the tokenizer's files."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # torch announces what it will deprecate when transformers is imported
-        return _save(folder, name, labels, seed)
+        return _write(folder, kind, labels, seed)
 
 
-def _save(folder: Path, name: str, labels: Sequence[str], seed: int) -> Path:
+def _write(folder: Path, kind: Kind, labels: Sequence[str], seed: int) -> Path:
     import torch
     import transformers
 
-    kind = ARCHITECTURES[name]
     tokenizer = kind.tokenizer()
     known = {
         key: getattr(tokenizer, key)
@@ -234,10 +238,9 @@ def _save(folder: Path, name: str, labels: Sequence[str], seed: int) -> Path:
         if getattr(tokenizer, key) is not None
     }
     config = getattr(transformers, f"{kind.model}Config")(
-        vocab_size=len(tokenizer),
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
-        **{**known, **kind.settings},
+        **{"vocab_size": len(tokenizer), **known, **kind.settings},
     )
     torch.manual_seed(seed)
     model = getattr(transformers, f"{kind.model}ForTokenClassification")(config)
