@@ -164,6 +164,9 @@ def tame(
         if graph.weights[linears[0].weight].shape[1] <= 256 and len(linears) == 1:
             continue  # the classifier: int8 costs it nothing
         neurons = _neurons(graph, source)
+        names = {linear.weight for linear in linears} | ({neurons.enter, neurons.bias} if neurons else set())
+        if any(len(graph.consumers(name)) > 1 for name in names):
+            continue  # layers that share weights (ALBERT, DeBERTa): what helps one would change the others
         if neurons is not None and len(linears) == 1:
             kept += _bypass(graph, neurons, linears[0], largest[source], taming)
         elif taming.smoothing is not None and _is_normalized(graph, source):
