@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clinspan.bundle import Bundle
 from clinspan.decode import AGGREGATIONS
-from clinspan.errors import ClinspanError
+from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.labels import SCHEMES
 from clinspan_export.errors import ExportError
 from clinspan_export.export import FILES, Permissions, Reading, export
@@ -29,13 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         bundle = _run(options)
     except ClinspanError as error:
         print(f"clinspan-export: {error}", file=sys.stderr)
-        return 1
-    except ModuleNotFoundError as error:
-        print(
-            f"clinspan-export: {error.name} is not installed: pip install 'clinspan[cpu,export]'",
-            file=sys.stderr,
-        )
-        return 2
+        return 2 if isinstance(error, MissingDependencyError) else 1
     except KeyboardInterrupt:
         print("clinspan-export: interrupted, nothing was left behind", file=sys.stderr)
         return 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.bundle import DEFAULT_WINDOW, PRECISIONS, Bundle, max_content_tokens, record_file
-from clinspan.errors import ClinspanError
+from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.labels import LabelSet, detect
 from clinspan.tokenizer import Tokenizer
 from clinspan_export import checkpoint as checkpoints
@@ -27,6 +28,7 @@ from clinspan_export.tune import tune
 FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onnx/model_fp16.onnx"}
 # int8 needs to see a few thousand tokens of the kind of text it will read.
 _CALIBRATION_NOTES = 24
+_EXTRA = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "jinja2", "matplotlib")
 
 Progress = Callable[[str], None]
 
@@ -86,7 +88,9 @@ def export(
     Raises:
         ExportError: nothing is left behind.
         BundleError: labels or windows make no sense; nothing is left behind.
+        MissingDependencyError: the `export` extra is not installed.
     """
+    _check_extra()
     target = Path(out)
     reading = reading or Reading()
     permissions = permissions or Permissions()
@@ -141,6 +145,14 @@ def describe(labels: LabelSet) -> str:
     names = [repr(name) for name in labels.entities]
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     return f"labels: {len(names)} entities ({shown}), scheme {labels.scheme}, outside {labels.outside!r}"
+
+
+def _check_extra() -> None:
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"{', '.join(missing)} is not installed: exporting needs pip install 'clinspan[export]'"
+        )
 
 
 def _check_request(
@@ -242,16 +254,7 @@ def _keep_tokenizer_files(folder: Path) -> None:
 def _provenance(loaded: checkpoints.Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
     import importlib.metadata as metadata
 
-    packages = (
-        "clinspan",
-        "torch",
-        "transformers",
-        "optimum-onnx",
-        "onnx",
-        "onnxruntime",
-        "tokenizers",
-        "numpy",
-    )
+    packages = "clinspan torch transformers optimum-onnx onnx onnxruntime tokenizers numpy".split()
     return {
         "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).resolve().name,
         "revision": loaded.revision,

@@ -73,7 +73,10 @@ def check_graph(model: Any, bundle: Bundle) -> None:
     session = Session(
         bundle.file(bundle.models["fp32"]), device=Device("cpu"), classes=len(bundle.labels.names)
     )
-    parity.check_shapes(model, session, tokenizer, bundle.max_window)
+    try:
+        parity.check_shapes(model, session, tokenizer, bundle.max_window)
+    except InferenceError as error:
+        raise ExportError(f"the fp32 ONNX model is not the PyTorch model: {error}") from error
 
 
 def judge(

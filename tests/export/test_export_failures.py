@@ -113,6 +113,19 @@ def test_pickled_weights(source: Path, tmp_path: Path, capsys: pytest.CaptureFix
     assert main([str(source), str(tmp_path / "out"), "--allow-pickle", "--precision=fp32"]) == 0
 
 
+def test_missing_extra_is_named(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only the runtime is installed, one line says what brings the rest; exit code 2."""
+    monkeypatch.setattr(story, "_EXTRA", ("json", "a_package_that_nobody_has"))
+    assert main([str(source), str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "clinspan-export: a_package_that_nobody_has is not installed: "
+        "exporting needs pip install 'clinspan[export]'\n"
+    )
+
+
 def test_no_permission(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A place that cannot be written to is named before the long part begins to cost anything."""
     (tmp_path / "file").write_text("", encoding="utf-8")
@@ -212,6 +225,26 @@ def test_graph_that_is_another_model(
 
     monkeypatch.setattr(story.graph, "write_fp32", tampered)
     assert "the fp32 ONNX model is not the PyTorch model" in _refused(source, tmp_path, capsys)
+
+
+def test_graph_with_a_frozen_batch(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A graph that was traced for one row only is refused, although every note would run on it."""
+    import onnx
+
+    write = story.graph.write_fp32
+
+    def frozen(loaded: Any, path: Path) -> None:
+        write(loaded, path)
+        model = onnx.load(path)
+        for node in model.graph.input:
+            node.type.tensor_type.shape.dim[0].dim_value = 1
+        onnx.save(model, path)
+
+    monkeypatch.setattr(story.graph, "write_fp32", frozen)
+    line = _refused(source, tmp_path, capsys, "--precision=fp32")
+    assert "is not the PyTorch model: the model failed on a batch of 3 x 9 tokens" in line
 
 
 def test_same_inputs_give_the_same_files(source: Path, tmp_path: Path) -> None:
