@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from clinspan.bundle import DEFAULT_WINDOW, PRECISIONS, Bundle, max_content_tokens, record_file
 from clinspan.errors import ClinspanError, MissingDependencyError
@@ -23,6 +20,7 @@ from clinspan_export import checkpoint as checkpoints
 from clinspan_export import graph, half, parity, quantize
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.judge import Checks, check_graph, judge
+from clinspan_export.provenance import provenance
 from clinspan_export.tune import tune
 
 FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onnx/model_fp16.onnx"}
@@ -223,7 +221,7 @@ def _build(
         overlap=reading.overlap,
         max_window=max_window,
         aggregation=reading.aggregation,
-        provenance=_provenance(loaded, config),
+        provenance=provenance(loaded, config),
     )
     bundle.write_manifest()
     return bundle
@@ -249,23 +247,6 @@ def _keep_tokenizer_files(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_file() and path.name not in kept:
             path.unlink()
-
-
-def _provenance(loaded: checkpoints.Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
-    import importlib.metadata as metadata
-
-    packages = "clinspan torch transformers optimum-onnx onnx onnxruntime tokenizers numpy".split()
-    return {
-        "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).resolve().name,
-        "revision": loaded.revision,
-        "architecture": type(loaded.model).__name__,
-        "model_type": config.get("model_type", ""),
-        "parameters": sum(p.numel() for p in loaded.model.parameters()),
-        "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in packages},
-        "quantization": "int8: dynamic activations, weights per column, embeddings per row, outliers moved",
-    }
 
 
 def _keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
