@@ -180,7 +180,13 @@ def test_writes_that_really_fail(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["keyboard", "terminate"])
 def test_interrupted(source: Path, tmp_path: Path, how: signal.Signals) -> None:
     """Stopped in the middle of the work, it leaves neither half a bundle nor a temporary folder."""
-    with _run(source, tmp_path) as running:
+
+    def listen() -> None:
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # a background job of a shell is deaf to it, and so its tests
+
+    with _run(source, tmp_path, preexec_fn=listen) as running:
         assert running.stderr is not None
         for line in running.stderr:
             if "writing int8" in line:
