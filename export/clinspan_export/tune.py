@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from clinspan.bundle import Bundle
 from clinspan.decode import AGGREGATIONS, LabelTable, label_table, read_words, spans
+from clinspan.model import Model
 from clinspan.recognizer import Recognizer
 from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Encoding, Tokenizer
@@ -150,9 +151,10 @@ def _run(
     session = Session(
         bundle.file(bundle.models[precision]), device=Device("cpu"), classes=len(bundle.labels.names)
     )
+    model = Model(session, tokenizer)
     recognizers = [
         Recognizer(
-            replace(bundle, window=window, overlap=overlap), session, tokenizer, precision, available_cores()
+            replace(bundle, window=window, overlap=overlap), model, tokenizer, precision, available_cores()
         )
         for window, overlap in settings
     ]
