@@ -19,6 +19,7 @@ from clinspan.decode import AGGREGATIONS, Threshold
 from clinspan.errors import ClinspanError, InputError, MissingDependencyError
 from clinspan.formats.notes import Note, read_notes
 from clinspan.formats.output import FORMATS, as_jsonl, as_table
+from clinspan.package.commands import register as register_package
 from clinspan.recognizer import Recognizer
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -87,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         "--save", metavar="FILE", help="write the best settings, for Recognizer.load(profile=FILE)"
     )
     bench.set_defaults(run=_bench)
+
+    register_package(commands)
     return parser
 
 

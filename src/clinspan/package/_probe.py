@@ -1,0 +1,72 @@
+"""Runs in the target's interpreter with -I -S: calls a packed function and says what it used.
+
+_probe.py MODULE FUNCTION KIND FOLDER...      KIND: lambda or http
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+NOTE = "She has pneumonia and was given ceftriaxone. No fever since 3 March.\n\n" * 20
+
+
+class _Request:
+    method = "POST"
+
+    def __init__(self, body: bytes) -> None:
+        self.content_length = len(body)
+        self.stream = io.BytesIO(body)
+
+
+def main(module: str, function: str, kind: str, *folders: str) -> None:
+    """Call the function with a note and print a JSON object about it."""
+    own = [os.path.realpath(folder) for folder in folders]
+    standard = [os.path.realpath(place) for place in sys.path if place]
+    sys.path.extend(own)
+    entry = getattr(importlib.import_module(module), function)
+    if kind == "lambda":
+        answer = entry({"text": NOTE}, None)
+        status = answer["statusCode"]
+    else:
+        text, status, _ = entry(_Request(json.dumps({"text": NOTE}).encode()))
+        answer = json.loads(text)
+    spans = answer.get("spans", [])
+    modules, libraries = _modules(), _libraries()
+    foreign = {path for path in modules if not _inside(path, own + standard)}
+    # The system's own libraries are part of any target; those of another Python environment are not.
+    foreign |= {path for path in libraries if "-packages" in path and not _inside(path, own + standard)}
+    report = {
+        "status": status,
+        "error": answer.get("error"),
+        "spans": len(spans),
+        "exact": all(NOTE[span["start"] : span["end"]] == span["text"] for span in spans),
+        "foreign": sorted(foreign),
+        "used": sorted(path for path in modules | libraries if _inside(path, own)),
+    }
+    print(json.dumps(report))
+
+
+def _modules() -> set[str]:
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return {os.path.realpath(file) for file in files if file} - {os.path.realpath(__file__)}
+
+
+def _libraries() -> set[str]:
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return set()
+    return {line.split(maxsplit=5)[5] for line in lines if ".so" in line}
+
+
+def _inside(path: str, folders: list[str]) -> bool:
+    return any(path.startswith(folder + os.sep) for folder in folders)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

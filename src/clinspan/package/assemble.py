@@ -1,0 +1,182 @@
+"""The files of a package in a folder, and which part of the package each belongs to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from clinspan import __version__
+from clinspan.bundle import Bundle, open_bundle, record_file
+from clinspan.package.errors import PackageError
+from clinspan.package.own import own_files
+from clinspan.package.prune import left_out
+from clinspan.package.resolve import Wheel
+from clinspan.package.targets import Target
+from clinspan.recognizer import STARTER
+
+MODEL_FOLDER = "bundle"
+RECORD = "clinspan-package.json"
+
+
+@dataclass(slots=True)
+class Stage:
+    """A package as it grows: files in a folder, and the part that each belongs to.
+
+    Attributes:
+        root: the folder.
+        parts: path inside it -> name of the part.
+        left_out: reason -> bytes that were left out for it.
+    """
+
+    root: Path
+    parts: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def add(self, path: str, data: bytes, part: str) -> None:
+        """Add a file. Raises PackageError for a path that leaves the folder or is taken."""
+        place = PurePosixPath(path)
+        if place.is_absolute() or ".." in place.parts:
+            raise PackageError(f"{part} names a file outside its folder: {path}")
+        if path in self.parts:
+            raise PackageError(f"{part} and {self.parts[path]} both bring {path}")
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        self.parts[path] = part
+
+    def files(self) -> dict[str, Path | bytes]:
+        """Path inside the package -> file on disk."""
+        return {path: self.root / path for path in self.parts}
+
+
+def add_runtime(stage: Stage, wheels: Iterable[Wheel], *, folder: str = "", keep: Sequence[str] = ()) -> None:
+    """Add what inference imports: the wheels' files and clinspan's own, less what `prune` leaves out.
+
+    Args:
+        stage: the package.
+        wheels: of the target.
+        folder: where in the package, with a `/` at its end.
+        keep: patterns of files that stay whatever the rules say.
+    """
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel.path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            keeps = (*keep, *_linked(archive, names))
+            for name in names:
+                _add_kept(stage, folder, _installed(name), archive.read(name), wheel.name, keeps)
+    for name, source in own_files().items():
+        _add_kept(stage, folder, name, source.read_bytes(), "clinspan", keep)
+
+
+def _add_kept(stage: Stage, folder: str, path: str, data: bytes, part: str, keep: Iterable[str]) -> None:
+    rule = left_out(path, keep=keep)
+    if rule is None:
+        stage.add(f"{folder}{path}", data, part)
+    else:
+        stage.left_out[rule.reason] = stage.left_out.get(rule.reason, 0) + len(data)
+
+
+def _linked(archive: zipfile.ZipFile, names: Iterable[str]) -> tuple[str, ...]:
+    """The library of onnxruntime stays where its Python module names it: today's contains it instead."""
+    modules = [name for name in names if "/onnxruntime_pybind11_state" in name and name.endswith(".so")]
+    linked = any(b"libonnxruntime.so" in archive.read(name) for name in modules)
+    return ("onnxruntime/capi/libonnxruntime.so*",) if linked else ()
+
+
+def _installed(name: str) -> str:
+    """Where an installer puts a wheel's file: `x.data/purelib/` and `x.data/platlib/` are the root."""
+    parts = PurePosixPath(name).parts
+    in_data = len(parts) > 2 and parts[0].endswith(".data") and parts[1] in ("purelib", "platlib")
+    return str(PurePosixPath(*parts[2:])) if in_data else name
+
+
+def add_model(stage: Stage, bundle: Bundle, precision: str, *, folder: str = "") -> Bundle:
+    """Add a bundle with one precision, every file with its hash.
+
+    Returns:
+        The bundle as it is in the package.
+    """
+    root = f"{folder}{MODEL_FOLDER}"
+    model = bundle.file(bundle.models[precision])
+    names = {bundle.tokenizer.path, bundle.models[precision].path}
+    names |= {path.name for path in bundle.path.iterdir() if path.is_file() and _goes_along(path)}
+    for name in sorted(names):
+        part = "model" if bundle.path / name == model else "tokenizer and labels"
+        stage.add(f"{root}/{name}", (bundle.path / name).read_bytes(), part)
+    packed = replace(
+        bundle,
+        path=stage.root / root,
+        models={precision: record_file(stage.root / root, bundle.models[precision].path)},
+        tokenizer=record_file(stage.root / root, bundle.tokenizer.path),
+    )
+    packed.write_manifest()
+    stage.parts[f"{root}/clinspan.json"] = "tokenizer and labels"
+    return packed
+
+
+def _goes_along(path: Path) -> bool:
+    kept = ("config.json", "tokenizer_config.json", "special_tokens_map.json")
+    return path.name in kept or path.name.lower().startswith(("readme", "licen", "notice"))
+
+
+def choose_model(path: str | None, precision: str | None) -> tuple[Bundle, str]:
+    """The bundle to pack, the starter where none is named, and the precision to pack of it."""
+    bundle = open_bundle(STARTER if path is None else path)
+    return bundle, bundle.precision(precision, "cpu")
+
+
+def add_bytecode(stage: Stage, interpreter: str, *, prefix: str) -> None:
+    """Compile every module for the target's Python: a function's folder is read-only, so without this
+    each cold start compiles all of it, which takes longer than everything else that it does.
+
+    Args:
+        stage: the package.
+        interpreter: of the target's version.
+        prefix: the folder that tracebacks will name.
+    """
+    # Not -I or -E: they would ignore the hash seed, and sets in bytecode are written in hash order.
+    command = [interpreter, "-S", "-s", "-W", "ignore", "-m", "compileall", "-q", "-j", "1"]
+    command += ["--invalidation-mode", "unchecked-hash", "-s", str(stage.root), "-p", prefix, str(stage.root)]
+    environment = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode != 0:
+        raise PackageError(f"{interpreter} could not compile the package: {done.stdout.strip()[-500:]}")
+    for path in stage.root.rglob("__pycache__/*.pyc"):
+        name = path.relative_to(stage.root).as_posix()
+        source = str(PurePosixPath(name).parent.parent / f"{path.name.split('.')[0]}.py")
+        stage.parts[name] = stage.parts.get(source, "clinspan")
+
+
+def add_record(
+    stage: Stage,
+    target: Target,
+    wheels: Iterable[Wheel],
+    packed: Bundle,
+    *,
+    facts: Mapping[str, Any],
+    folder: str = "",
+) -> None:
+    """Add a file that says what the package is made of."""
+    record = {
+        "clinspan": __version__,
+        "target": {"service": target.service, "arch": target.arch, "python": target.python},
+        "wheels": [
+            {"name": wheel.name, "version": wheel.version, "file": wheel.path.name, "sha256": wheel.sha256}
+            for wheel in wheels
+        ],
+        "model": {
+            "name": packed.name,
+            **{
+                precision: {"path": file.path, "sha256": file.sha256}
+                for precision, file in packed.models.items()
+            },
+        },
+        **facts,
+    }
+    stage.add(f"{folder}{RECORD}", (json.dumps(record, indent=2) + "\n").encode(), "clinspan")
