@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clinspan_export.outliers import Graph, biased_product, probe
+from clinspan_export.outliers import Graph, biased_product, probe, with_branches
 
 _MOVES = {"Reshape", "Transpose"}
 # Two batches that share no dimension: a factor that is the same for both depends on neither.
@@ -50,7 +50,7 @@ def _remove_unread(graph: Graph) -> None:
         if wanted.isdisjoint(node.output):
             nodes.remove(node)
         else:
-            wanted.update(node.input)
+            wanted.update(name for inner in with_branches(node) for name in inner.input)
 
 
 def _constant_factors(graph: Graph, names: list[str], work: Path) -> dict[str, npt.NDArray[np.float32]]:

@@ -127,13 +127,26 @@ class Graph:
     def replace(self, old: str, new: str) -> None:
         """Let all readers of a tensor read another one."""
         for reader in self.consumers(old):
-            for i, name in enumerate(reader.input):
-                if name == old:
-                    reader.input[i] = new
+            for node in with_branches(reader):
+                for i, name in enumerate(node.input):
+                    if name == old:
+                        node.input[i] = new
 
     def consumers(self, name: str) -> list[Any]:
-        """Nodes that read a tensor."""
-        return [node for node in self.model.graph.node if name in node.input]
+        """Nodes that read a tensor, those whose branches do among them."""
+        return [
+            node
+            for node in self.model.graph.node
+            if any(name in inner.input for inner in with_branches(node))
+        ]
+
+
+def with_branches(node: Any) -> Iterator[Any]:
+    """A node, and all nodes of its branches if it is an If or a Loop: they read tensors from outside."""
+    yield node
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from with_branches(inner)
 
 
 def tame(
