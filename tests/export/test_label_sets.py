@@ -109,11 +109,10 @@ def test_detection_is_shown_before_the_export_runs(tmp_path: Path) -> None:
     ("reading", "message"),
     [
         (Reading(outside="nothing"), "outside label 'nothing'"),
-        (Reading(scheme="BILOU", outside="B-TEST"), "no BILOU prefix"),
         (Reading(rename={"DRUG": "Drug"}), "cannot rename 'DRUG'"),
         (Reading(rename={"TEST": "PROBLEM"}), "two entities the same name"),
     ],
-    ids=["outside", "scheme", "rename-unknown", "rename-to-another"],
+    ids=["outside", "rename-unknown", "rename-to-another"],
 )
 def test_overrides_that_do_not_fit_are_refused(tmp_path: Path, reading: Reading, message: str) -> None:
     """An override that contradicts the label names stops the export before anything is written."""
@@ -121,6 +120,12 @@ def test_overrides_that_do_not_fit_are_refused(tmp_path: Path, reading: Reading,
     with pytest.raises((BundleError, ExportError), match=message):
         export(str(source), tmp_path / "out", reading=reading)
     assert not (tmp_path / "out").exists()
+
+
+def test_scheme_that_the_names_contradict_is_refused() -> None:
+    """End and single labels are no BIO."""
+    with pytest.raises(BundleError, match="does not fit the scheme BIO"):
+        detect(("O", "B-X", "E-X", "S-X"), scheme="BIO")
 
 
 def test_description_of_few_labels_lists_them_all() -> None:
