@@ -1,0 +1,164 @@
+"""Synthetic clinical documents, annotated as they are made: what the starter learns medication text from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from clinspan_export.starter.grammar import Piece, expand, hush, misspell, render, respace, shout
+from clinspan_export.starter.medications import ORDERS, SENTENCES, TIMES
+from clinspan_export.starter.negatives import NEGATIVES
+from clinspan_export.starter.products import Product, write_name, write_strength
+from clinspan_export.starter.prose import PROSE
+
+RULES: Mapping[str, Sequence[str]] = {**ORDERS, **TIMES, **SENTENCES, **NEGATIVES, **PROSE}
+
+# Sold without a prescription, or as a supplement, or too new for the product table.
+OVER_THE_COUNTER = (
+    "aspirin", "baby aspirin", "low-dose aspirin", "acetaminophen", "Tylenol", "ibuprofen", "Advil", "Motrin", "Aleve", "naproxen",
+    "multivitamin", "multi-vitamin", "a multivitamin", "vitamin D", "vitamin D3", "vitamin B12", "vitamin C", "fish oil", "omega-3",
+    "folic acid", "calcium", "calcium carbonate", "magnesium", "iron", "ferrous sulfate", "zinc", "melatonin", "glucosamine", "turmeric",
+    "probiotics", "biotin", "Metamucil", "MiraLax", "senna", "Colace", "docusate", "milk of magnesia", "Maalox", "Mylanta", "Tums",
+    "Benadryl", "Claritin", "Zyrtec", "Flonase", "Sudafed", "Mucinex", "Robitussin", "Pepto-Bismol", "Imodium", "Excedrin", "hydrocortisone",
+    "magnesium hydroxide", "aluminum hydroxide", "bismuth subsalicylate", "CBD oil", "prenatal vitamins", "potassium", "saline",
+    "normal saline", "albuterol", "insulin", "nitroglycerin", "morphine", "heparin", "epinephrine", "steroid", "prednisone", "Plan B",
+    "Tylenol #3", "Tylenol PM", "Tylenol Extra Strength", "vitamin E", "vitamin B complex", "vitamin K", "St. John's wort",
+)  # fmt: skip
+
+MED_HEADERS = (
+    "MEDICATIONS", "Medications:", "CURRENT MEDICATIONS:", "Current Medications", "DISCHARGE MEDICATIONS:", "Home meds:", "MEDS:", "Rx",
+    "Discharge Medications", "Outpatient medications:", "Medication list", "Admission Medications:",
+)  # fmt: skip
+PROSE_HEADERS = (
+    "CHIEF COMPLAINT", "HISTORY OF PRESENT ILLNESS", "HPI:", "REVIEW OF SYSTEMS", "PHYSICAL EXAM", "ASSESSMENT AND PLAN", "Plan:",
+    "RESULTS", "IMPRESSION:", "VITALS", "PAST MEDICAL HISTORY:", "Hospital course:", "SURGICAL HISTORY", "INSTRUCTIONS", "A/P:",
+)  # fmt: skip
+BULLETS = ("- ", "• ", "* ", "", "", "", "-")
+
+Words = Mapping[str, Sequence[str]]
+
+
+def documents(products: Sequence[Product], words: Words, *, seed: int, count: int) -> Iterator[
+    tuple[str, list[tuple[int, int, str]]]
+]:
+    """Make up `count` documents, always the same ones for the same arguments.
+
+    Args:
+        products: what the drugs, strengths and forms are drawn from.
+        words: further names by rule: `corpus_problem`, `corpus_test`, `corpus_treatment`.
+        seed: start of the pseudo-random sequence.
+        count: how many documents.
+
+    Yields:
+        The text and its entities as (start, end, label), in characters.
+    """
+    rng = random.Random(seed)
+    write = _writer(products, words, rng)
+    kinds: Sequence[Callable[[Callable[[str], list[Piece]], random.Random], list[Piece]]] = (
+        _order, _order, _list, _list, _sentences, _sentences, _paragraph, _paragraph, _story, _story, _prose, _note, _note,
+    )  # fmt: skip
+    for _ in range(count):
+        pieces = rng.choice(kinds)(write, rng)
+        yield render(_noise(pieces, rng))
+
+
+def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Callable[[str], list[Piece]]:
+    """A function from a template to its pieces, which draws a product whenever a drug is named."""
+    by_name: dict[str, list[Product]] = {}
+    for product in products:
+        by_name.setdefault(product.names[-1], []).append(product)
+    names = sorted(by_name)
+    now = [products[0]]
+
+    def draw() -> str:
+        # Half by how many products there are of a drug, which is near to how common it is; half evenly over names.
+        now[0] = rng.choice(products) if rng.random() < 0.5 else rng.choice(by_name[rng.choice(names)])
+        return rng.choice(OVER_THE_COUNTER) if rng.random() < 0.2 else write_name(now[0], rng)
+
+    def form() -> str:
+        return rng.choice(now[0].forms)
+
+    makers = {
+        "drug_name": draw,
+        "product_strength": lambda: write_strength(now[0], rng),
+        "product_form": form,
+        "route_of_product": lambda: f"<route_{now[0].kind}>",
+        "dose": lambda: f"<dose_{now[0].kind}>",
+        **{rule: (lambda known=known: rng.choice(known)) for rule, known in words.items()},
+    }
+    return lambda template: expand(template, RULES, makers, rng)
+
+
+def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    return write(rng.choice(("<order>", "<order>.", "<Continue> <order>", "<Start> <order>", "<order>.  <order>.")))
+
+
+def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    pieces = [Piece(rng.choice(MED_HEADERS) + rng.choice(("\n", "\n\n", " ")), "")] if rng.random() < 0.6 else []
+    bullet, end = rng.choice(BULLETS), rng.choice(("\n", "\n", "\n", ".\n", "; ", ", ", ";\n"))
+    numbered = rng.random() < 0.3
+    for row in range(1, rng.randint(2, 8)):
+        pieces += [Piece(f"{row}. " if numbered else bullet, ""), *write("<order>"), Piece(end, "")]
+    return pieces
+
+
+def _join(
+    templates: Sequence[str], count: int, write: Callable[[str], list[Piece]], rng: random.Random
+) -> list[Piece]:
+    pieces: list[Piece] = []
+    for _ in range(count):
+        pieces += [*_capital(write(rng.choice(templates)), rng), Piece(rng.choice((" ", " ", " ", "  ", "\n")), "")]
+    return pieces
+
+
+def _capital(pieces: list[Piece], rng: random.Random) -> list[Piece]:
+    """A sentence starts with a capital, mostly."""
+    if pieces and rng.random() < 0.9:
+        first = pieces[0]
+        pieces = [Piece(first.text[:1].upper() + first.text[1:], first.label), *pieces[1:]]
+    return pieces
+
+
+def _sentences(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    return _join(("<medication_sentence>",), rng.choice((1, 1, 1, 2, 3)), write, rng)
+
+
+def _paragraph(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    mixed = ("<negative>", "<negative>", "<prose>", "<medication_sentence>")
+    lead = [Piece(rng.choice(BULLETS) + rng.choice(("Plan: ", "Treatment: ", "", "", "", "Medical treatment: ")), "")]
+    return lead + _join(mixed, rng.randint(2, 7), write, rng)
+
+
+def _story(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    if rng.random() < 0.6:
+        return _join(("<story>",), 1, write, rng)
+    return _join(("<story>", "<prose>", "<prose>", "<prose>"), rng.randint(1, 4), write, rng)
+
+
+def _prose(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    return _join(("<prose>", "<negative>"), rng.randint(1, 5), write, rng)
+
+
+def _note(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+    pieces: list[Piece] = []
+    for _ in range(rng.randint(2, 3)):
+        if rng.random() < 0.35:
+            pieces += _list(write, rng)
+        else:
+            pieces += [Piece(rng.choice(PROSE_HEADERS) + rng.choice(("\n\n", "\n", " ")), "")]
+            pieces += _join(("<negative>", "<prose>", "<medication_sentence>"), rng.randint(1, 4), write, rng)
+        pieces.append(Piece("\n\n", ""))
+    return pieces
+
+
+def _noise(pieces: list[Piece], rng: random.Random) -> list[Piece]:
+    draw = rng.random()
+    if draw < 0.06:
+        pieces = shout(pieces)
+    elif draw < 0.14:
+        pieces = hush(pieces)
+    if rng.random() < 0.1:
+        pieces = misspell(pieces, rng)
+    if rng.random() < 0.12:
+        pieces = respace(pieces, rng)
+    return pieces
