@@ -1,4 +1,7 @@
-"""`clinspan-export CHECKPOINT OUT`: make a bundle from a fine-tuned checkpoint."""
+"""`clinspan-export CHECKPOINT OUT`: make a bundle from a fine-tuned checkpoint.
+
+Its commands go the way there: `check`, `finetune` and `train-bundle` start from annotated documents.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from clinspan.bundle import Bundle
 from clinspan.decode import AGGREGATIONS
 from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.labels import SCHEMES
+from clinspan_export import check, training
 from clinspan_export.errors import ExportError
 from clinspan_export.export import FILES, Permissions, Reading, export
 from clinspan_export.gates import Gates
@@ -19,14 +23,19 @@ from clinspan_export.judge import OWN_SAMPLES, Checks, tuning_notes
 from clinspan_export.notes import own_samples, read_samples
 from clinspan_export.tune import MARGIN
 
+COMMANDS = ("check", "finetune", "train-bundle")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code: 0 done, 1 failed, 2 wrong usage."""
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    # The first word decides: a checkpoint in a folder called "check" is given as ./check.
+    parser = _commands() if arguments[:1] and arguments[0] in COMMANDS else _parser()
+    options = parser.parse_args(arguments)
     # A job that is told to end cleans up like one that is interrupted from the keyboard.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        bundle = _run(options)
+        print(options.run(options))
     except ClinspanError as error:
         print(f"clinspan-export: {error}", file=sys.stderr)
         return 2 if isinstance(error, MissingDependencyError) else 1
@@ -35,14 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     finally:
         signal.signal(signal.SIGTERM, previous)
-    print(_summary(bundle))
     return 0
+
+
+def _commands() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="clinspan-export")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    check.register(commands)
+    training.register(commands)
+    return parser
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="clinspan-export",
         description="Turn a fine-tuned token classification checkpoint into a verified ONNX bundle.",
+        epilog=f"Commands of their own, with their own --help: {', '.join(COMMANDS)}.",
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="local folder or Hub id")
     parser.add_argument("out", metavar="OUT", help="folder to make")
@@ -109,9 +126,11 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--show-text", action="store_true", help="let the HTML report quote the spans that differ"
     )
+    parser.set_defaults(run=lambda options: _summary(_export(options)))
+    return parser
 
 
-def _run(options: argparse.Namespace) -> Bundle:
+def _export(options: argparse.Namespace) -> Bundle:
     return export(
         options.checkpoint,
         options.out,

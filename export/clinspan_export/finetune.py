@@ -56,7 +56,7 @@ class Outcome:
 def finetune(
     train: Sequence[Document],
     development: Mapping[str, Sequence[Document]],
-    base: Path,
+    base: str | Path,
     out: Path,
     *,
     labels: Sequence[str],
@@ -70,7 +70,7 @@ def finetune(
     Args:
         train: documents; their `labels` say which absences are evidence.
         development: groups of documents by name, scored each on its own; may be empty, then the last epoch is saved.
-        base: a folder with a Hugging Face encoder and its fast tokenizer.
+        base: folder or Hub id of a Hugging Face encoder with a fast tokenizer.
         out: folder for the checkpoint and, while training, its state.
         labels: entity labels in the order their classes will have.
         settings: how to train.
@@ -115,7 +115,7 @@ def finetune(
     return Outcome(best + 1, scores[best], tuple(scores))
 
 
-def _model(base: Path, classes: Sequence[str]) -> PreTrainedModel:
+def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
     names = dict(enumerate(classes))
     config = AutoConfig.from_pretrained(
         base, id2label=names, label2id={name: number for number, name in names.items()}

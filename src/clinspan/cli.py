@@ -14,7 +14,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-from clinspan import __version__
+from clinspan import __version__, cli_evaluate
 from clinspan.decode import AGGREGATIONS, Threshold
 from clinspan.errors import ClinspanError, InputError, MissingDependencyError
 from clinspan.formats.notes import Note, read_notes
@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     extract.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
     _add_model_options(extract)
     extract.set_defaults(run=_extract)
+
+    measure = commands.add_parser("evaluate", help="measure a model on annotated documents")
+    cli_evaluate.add_options(measure)
+    _add_model_options(measure)
+    measure.set_defaults(run=lambda options: print(cli_evaluate.run(options, _load)))
 
     info = commands.add_parser("info", help="say which model and settings are in use")
     _add_model_options(info)

@@ -1,6 +1,6 @@
 """A small generative grammar: templates in, annotated documents out.
 
-A grammar maps a rule's name to its alternatives. In an alternative, `<rule>` expands a rule, `<LABEL:rule>` expands
+A grammar maps a rule's name to its alternatives; one given twice is drawn twice as often. In an alternative, `<rule>` expands a rule, `<LABEL:rule>` expands
 it and marks the outcome as an entity, and `[text]` is kept every other time. A rule may also be a function that makes
 up an alternative on the spot. Expansion returns pieces, so that noise may change a piece's characters without losing track of the entities.
 """
@@ -26,6 +26,21 @@ class Piece:
 
     text: str
     label: str
+
+
+def read_rules(text: str) -> dict[str, list[str]]:
+    """Read a grammar: `name =` opens a rule, indented lines hold its alternatives, one a line or ` | ` between them.
+
+    A line that starts with # is a comment.
+    """
+    rules: dict[str, list[str]] = {}
+    alternatives: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(" "):
+            alternatives += [alternative.strip() for alternative in line.split(" | ")]
+        elif line and not line.startswith("#"):
+            alternatives = rules.setdefault(line.removesuffix(" ="), [])
+    return rules
 
 
 def expand(template: str, rules: Rules, makers: Mapping[str, Maker], rng: random.Random) -> list[Piece]:

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from clinspan_export.starter.grammar import Piece, expand, hush, misspell, render, respace, shout
-from clinspan_export.starter.medications import ORDERS, SENTENCES, TIMES
-from clinspan_export.starter.negatives import NEGATIVES
+from clinspan_export.starter.grammar import Piece, expand, hush, misspell, read_rules, render, respace, shout
 from clinspan_export.starter.products import Product, write_name, write_strength
-from clinspan_export.starter.prose import PROSE
 
-RULES: Mapping[str, Sequence[str]] = {**ORDERS, **TIMES, **SENTENCES, **NEGATIVES, **PROSE}
+RULES: Mapping[str, Sequence[str]] = {
+    name: alternatives
+    for path in sorted((Path(__file__).parent / "rules").glob("*.txt"))
+    for name, alternatives in read_rules(path.read_text(encoding="utf-8")).items()
+}
 
-# Sold without a prescription, or as a supplement, or too new for the product table.
-OVER_THE_COUNTER = (
-    "aspirin", "baby aspirin", "low-dose aspirin", "acetaminophen", "Tylenol", "ibuprofen", "Advil", "Motrin", "Aleve", "naproxen",
-    "multivitamin", "multi-vitamin", "a multivitamin", "vitamin D", "vitamin D3", "vitamin B12", "vitamin C", "fish oil", "omega-3",
-    "folic acid", "calcium", "calcium carbonate", "magnesium", "iron", "ferrous sulfate", "zinc", "melatonin", "glucosamine", "turmeric",
-    "probiotics", "biotin", "Metamucil", "MiraLax", "senna", "Colace", "docusate", "milk of magnesia", "Maalox", "Mylanta", "Tums",
-    "Benadryl", "Claritin", "Zyrtec", "Flonase", "Sudafed", "Mucinex", "Robitussin", "Pepto-Bismol", "Imodium", "Excedrin", "hydrocortisone",
-    "magnesium hydroxide", "aluminum hydroxide", "bismuth subsalicylate", "CBD oil", "prenatal vitamins", "potassium", "saline",
-    "normal saline", "albuterol", "insulin", "nitroglycerin", "morphine", "heparin", "epinephrine", "steroid", "prednisone", "Plan B",
-    "Tylenol #3", "Tylenol PM", "Tylenol Extra Strength", "vitamin E", "vitamin B complex", "vitamin K", "St. John's wort",
-)  # fmt: skip
-
-MED_HEADERS = (
-    "MEDICATIONS", "Medications:", "CURRENT MEDICATIONS:", "Current Medications", "DISCHARGE MEDICATIONS:", "Home meds:", "MEDS:", "Rx",
-    "Discharge Medications", "Outpatient medications:", "Medication list", "Admission Medications:",
-)  # fmt: skip
-PROSE_HEADERS = (
-    "CHIEF COMPLAINT", "HISTORY OF PRESENT ILLNESS", "HPI:", "REVIEW OF SYSTEMS", "PHYSICAL EXAM", "ASSESSMENT AND PLAN", "Plan:",
-    "RESULTS", "IMPRESSION:", "VITALS", "PAST MEDICAL HISTORY:", "Hospital course:", "SURGICAL HISTORY", "INSTRUCTIONS", "A/P:",
-)  # fmt: skip
 BULLETS = ("- ", "• ", "* ", "", "", "", "-")
 
 Words = Mapping[str, Sequence[str]]
@@ -73,7 +55,7 @@ def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Ca
     def draw() -> str:
         # Half by how many products there are of a drug, which is near to how common it is; half evenly over names.
         now[0] = rng.choice(products) if rng.random() < 0.5 else rng.choice(by_name[rng.choice(names)])
-        return rng.choice(OVER_THE_COUNTER) if rng.random() < 0.2 else write_name(now[0], rng)
+        return "<over_the_counter>" if rng.random() < 0.2 else write_name(now[0], rng)
 
     def form() -> str:
         return rng.choice(now[0].forms)
@@ -94,7 +76,7 @@ def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piec
 
 
 def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
-    pieces = [Piece(rng.choice(MED_HEADERS) + rng.choice(("\n", "\n\n", " ")), "")] if rng.random() < 0.6 else []
+    pieces = [Piece(rng.choice(RULES["list_header"]) + rng.choice(("\n", "\n\n", " ")), "")] if rng.random() < 0.6 else []
     bullet, end = rng.choice(BULLETS), rng.choice(("\n", "\n", "\n", ".\n", "; ", ", ", ";\n"))
     numbered = rng.random() < 0.3
     for row in range(1, rng.randint(2, 8)):
@@ -145,7 +127,7 @@ def _note(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece
         if rng.random() < 0.35:
             pieces += _list(write, rng)
         else:
-            pieces += [Piece(rng.choice(PROSE_HEADERS) + rng.choice(("\n\n", "\n", " ")), "")]
+            pieces += [Piece(rng.choice(RULES["section_header"]) + rng.choice(("\n\n", "\n", " ")), "")]
             pieces += _join(("<negative>", "<prose>", "<medication_sentence>"), rng.randint(1, 4), write, rng)
         pieces.append(Piece("\n\n", ""))
     return pieces

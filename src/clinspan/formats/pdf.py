@@ -1,0 +1,33 @@
+"""Text of a PDF, through pypdf (the extra `pdf`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clinspan.errors import InputError, MissingDependencyError
+
+
+def read_pdf(path: Path) -> str:
+    """The text of all pages, one after another with a line end between.
+
+    Offsets of annotations count in this text. A PDF holds marks on pages, not text in order: another library, or
+    another version of pypdf, may read another text out of it.
+
+    Raises:
+        InputError: the file is missing, is no PDF, is encrypted, or holds no text (a scan, say).
+        MissingDependencyError: pypdf is not installed.
+    """
+    try:
+        from pypdf import PdfReader
+        from pypdf.errors import PyPdfError
+    except ImportError as error:
+        raise MissingDependencyError("reading a PDF needs pypdf: pip install 'clinspan[pdf]'") from error
+    try:
+        text = "\n".join(page.extract_text() for page in PdfReader(path).pages)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except PyPdfError as error:
+        raise InputError(f"{path}: not a PDF that can be read ({type(error).__name__})") from error
+    if not text.strip():
+        raise InputError(f"{path}: the PDF holds no text; a scanned page must go through OCR first")
+    return text
