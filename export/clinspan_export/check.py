@@ -47,7 +47,9 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _run(options: argparse.Namespace) -> str:
     findings = check(options.data, format=options.format)
-    lines = [f"error: {line}" for line in findings.errors] + [f"warning: {line}" for line in findings.warnings]
+    lines = [f"error: {line}" for line in findings.errors] + [
+        f"warning: {line}" for line in findings.warnings
+    ]
     lines.append(
         f"{findings.documents:,} documents, {findings.entities:,} entities, {len(findings.labels)} labels: "
         f"{len(findings.errors)} errors, {len(findings.warnings)} warnings"
@@ -136,5 +138,3 @@ def _of_whole(documents: int, uses: Counter[str]) -> Iterator[str]:
             yield f"label {label}: {len(label)} characters, AutoML took {LABEL_LENGTH[0]} to {LABEL_LENGTH[1]}"
         if count < USES:
             yield f"label {label}: used {count:,} times, AutoML advised {USES} or more"
-
-

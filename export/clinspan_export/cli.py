@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "--trust-remote-code", action="store_true", help="run code that the checkpoint brings along"
     )
     trust.add_argument("--allow-pickle", action="store_true", help="accept pickled weights")
+    parser.set_defaults(run=lambda options: _summary(_export(options)))
     return parser
 
 
@@ -126,8 +127,6 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--show-text", action="store_true", help="let the HTML report quote the spans that differ"
     )
-    parser.set_defaults(run=lambda options: _summary(_export(options)))
-    return parser
 
 
 def _export(options: argparse.Namespace) -> Bundle:

@@ -132,7 +132,10 @@ def _batches(rows: Sequence[Window], settings: Settings, epoch: int) -> Iterator
     batches: list[list[Window]] = [[]]
     for index in order:
         row = rows[index]
-        if batches[-1] and (len(batches[-1]) + 1) * max(len(row.ids), len(batches[-1][0].ids)) > settings.batch_tokens:
+        if (
+            batches[-1]
+            and (len(batches[-1]) + 1) * max(len(row.ids), len(batches[-1][0].ids)) > settings.batch_tokens
+        ):
             batches.append([])
         batches[-1].append(row)
     for index in rng.permutation(len(batches)):
@@ -150,7 +153,8 @@ class _Run:
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         warm = max(1, round(settings.warmup * steps))
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
+            self.optimizer,
+            lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm))),
         )
         self.mean = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
@@ -174,16 +178,15 @@ class _Run:
                 on_progress(f"step {self.schedule.last_epoch}/{self.steps} loss {np.mean(losses[-100:]):.4f}")
         return float(np.mean(losses))
 
-    @torch.no_grad()
     def _mix(self) -> None:
         # A short memory at first: the mean must not remember the untrained classifier.
         step = self.schedule.last_epoch
         decay = min(self.settings.average, (1 + step) / (10 + step)) if self.settings.average else 0.0
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.mean[name].lerp_(value, 1.0 - decay)
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.mean[name].lerp_(value, 1.0 - decay)
 
-    @torch.no_grad()
     def score(self, documents: Sequence[Document], windows: Sequence[Window], labels: Sequence[str]) -> float:
         """Exact-span micro F1 of the averaged weights over the labels that each document's annotators looked for."""
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
@@ -194,7 +197,8 @@ class _Run:
         for at in range(0, len(windows), 16):
             batch = windows[at : at + 16]
             ids, mask, _ = (tensor.to(self.device) for tensor in _tensors(batch))
-            picks = self.model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
+            with torch.no_grad():
+                picks = self.model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
             for row, pick in zip(batch, picks, strict=True):
                 found[row.document].update(_entities(row, pick, classes))
         self.model.load_state_dict(live)
@@ -219,7 +223,9 @@ def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int
         return [], 0
     state: dict[str, Any] = torch.load(path, map_location=run.device, weights_only=True)
     if state["settings"] != asdict(settings):
-        raise InputError(f"{path} was written with other settings, {state['settings']}: use them, or another folder")
+        raise InputError(
+            f"{path} was written with other settings, {state['settings']}: use them, or another folder"
+        )
     run.model.load_state_dict(state["model"])
     run.mean = state["mean"]
     run.optimizer.load_state_dict(state["optimizer"])
@@ -248,7 +254,9 @@ def _loss(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
     return (logits.logsumexp(-1) - right).mean()
 
 
-def _entities(row: Window, pick: np.ndarray[Any, np.dtype[np.int64]], classes: Sequence[str]) -> Iterator[Entity]:
+def _entities(
+    row: Window, pick: np.ndarray[Any, np.dtype[np.int64]], classes: Sequence[str]
+) -> Iterator[Entity]:
     label, start, end = "", 0, 0
     for at in np.flatnonzero(row.words[:, 1] > row.words[:, 0]):
         prefix, _, name = classes[pick[at]].partition("-")

@@ -8,7 +8,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,9 +36,13 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     tune = commands.add_parser("finetune", help="train a checkpoint on annotated documents")
     _add_options(tune)
     tune.add_argument("--out", required=True, metavar="CKPT", help="folder to make")
-    tune.add_argument("--resume", action="store_true", help="go on where a stopped run in CKPT ended its last epoch")
+    tune.add_argument(
+        "--resume", action="store_true", help="go on where a stopped run in CKPT ended its last epoch"
+    )
     tune.set_defaults(run=_finetune)
-    whole = commands.add_parser("train-bundle", help="train on annotated documents, export, and measure: all in one")
+    whole = commands.add_parser(
+        "train-bundle", help="train on annotated documents, export, and measure: all in one"
+    )
     _add_options(whole)
     whole.add_argument("--out", required=True, metavar="BUNDLE", help="folder to make")
     whole.add_argument("--force", action="store_true", help="replace BUNDLE where it exists")
@@ -47,14 +51,28 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("train", metavar="TRAIN", help="AutoML or own .jsonl, CoNLL, or a BRAT folder")
-    parser.add_argument("--dev", metavar="DEV", help="documents to select the best epoch on; the last otherwise")
-    parser.add_argument("--data-format", choices=FORMATS, help="told by the path and the first line otherwise")
-    parser.add_argument("--base", metavar="CHECKPOINT", help="encoder to start from, folder or Hub id; MiniLM otherwise")
+    parser.add_argument(
+        "--dev", metavar="DEV", help="documents to select the best epoch on; the last otherwise"
+    )
+    parser.add_argument(
+        "--data-format", choices=FORMATS, help="told by the path and the first line otherwise"
+    )
+    parser.add_argument(
+        "--base", metavar="CHECKPOINT", help="encoder to start from, folder or Hub id; MiniLM otherwise"
+    )
     parser.add_argument("--epochs", type=int, help="at most; by the number of documents otherwise")
-    parser.add_argument("--learning-rate", type=float, default=3e-4, help="highest rate of the schedule (3e-4)")
-    parser.add_argument("--batch-tokens", type=int, default=1024, help="tokens a step, padding included (1024)")
-    parser.add_argument("--window", type=int, default=DEFAULT_WINDOW, help=f"tokens a window ({DEFAULT_WINDOW})")
-    parser.add_argument("--patience", type=int, default=6, help="epochs without a better score before stopping (6)")
+    parser.add_argument(
+        "--learning-rate", type=float, default=3e-4, help="highest rate of the schedule (3e-4)"
+    )
+    parser.add_argument(
+        "--batch-tokens", type=int, default=1024, help="tokens a step, padding included (1024)"
+    )
+    parser.add_argument(
+        "--window", type=int, default=DEFAULT_WINDOW, help=f"tokens a window ({DEFAULT_WINDOW})"
+    )
+    parser.add_argument(
+        "--patience", type=int, default=6, help="epochs without a better score before stopping (6)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     parser.add_argument("--threads", type=int, help="cores to use; all otherwise")
@@ -76,12 +94,18 @@ def _train_bundle(options: argparse.Namespace) -> str:
         checkpoint = Path(work, target.resolve().name)
         outcome = train(options, checkpoint, resume=False)
         export(
-            str(checkpoint), target, reading=Reading(window=options.window), force=options.force, progress=_say
+            str(checkpoint),
+            target,
+            reading=Reading(window=options.window),
+            force=options.force,
+            progress=_say,
         )
     lines = [outcome, f"bundle      {target}"]
     if options.dev:
         lines += ["on the development documents, through the runtime (they selected the epoch):"]
-        lines.append(measure(target, list(read_annotated(options.dev, format=options.data_format)), "development"))
+        lines.append(
+            measure(target, list(read_annotated(options.dev, format=options.data_format)), "development")
+        )
     return "\n".join([*lines, f"next        clinspan extract --model {target} NOTE.txt"])
 
 
@@ -107,7 +131,11 @@ def train(options: argparse.Namespace, out: Path, *, resume: bool) -> str:
         documents, _known(development, labels), options.base or default_base(), out, labels=labels, settings=settings,
         device=options.device, resume=resume, on_progress=_say,
     )  # fmt: skip
-    score = f"F1 {outcome.best_score:.3f} on {options.dev}" if options.dev else "no development documents to measure on"
+    score = (
+        f"F1 {outcome.best_score:.3f} on {options.dev}"
+        if options.dev
+        else "no development documents to measure on"
+    )
     return f"checkpoint  epoch {outcome.best_epoch} of {len(outcome.scores)}, {score}"
 
 
@@ -122,7 +150,9 @@ def _known(groups: Mapping[str, Sequence[Document]], labels: Sequence[str]) -> d
     """Development documents; a label that training never saw is refused, since it could only count as missed."""
     strange = {e.label for documents in groups.values() for d in documents for e in d.entities} - set(labels)
     if strange:
-        raise InputError(f"the development documents use labels that training has not: {', '.join(sorted(strange))}")
+        raise InputError(
+            f"the development documents use labels that training has not: {', '.join(sorted(strange))}"
+        )
     return {name: list(documents) for name, documents in groups.items()}
 
 
@@ -151,5 +181,3 @@ def measure(bundle: Path, documents: Sequence[Document], name: str) -> str:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-

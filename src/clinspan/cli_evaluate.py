@@ -20,19 +20,31 @@ Load = Callable[[argparse.Namespace], Recognizer]
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `clinspan evaluate`, those of the model aside."""
     parser.add_argument(
-        "--gold", required=True, metavar="PATH", help="annotated documents: AutoML or own .jsonl, CoNLL, BRAT folder"
+        "--gold",
+        required=True,
+        metavar="PATH",
+        help="annotated documents: AutoML or own .jsonl, CoNLL, BRAT folder",
     )
-    parser.add_argument("--gold-format", choices=FORMATS, help="told by the path and the first line otherwise")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="how to write the scores")
+    parser.add_argument(
+        "--gold-format", choices=FORMATS, help="told by the path and the first line otherwise"
+    )
+    parser.add_argument(
+        "--format", choices=("table", "json"), default="table", help="how to write the scores"
+    )
     parser.add_argument("--html", metavar="OUT", help="also write a page with the errors in their text")
     parser.add_argument(
         "--map", action="append", default=[], metavar="FOUND=ANNOTATED",
         help="count a label of the model as one of the annotations; repeatable",
     )  # fmt: skip
     parser.add_argument(
-        "--label", action="append", metavar="NAME", help="score this label; repeatable; all annotated ones otherwise"
+        "--label",
+        action="append",
+        metavar="NAME",
+        help="score this label; repeatable; all annotated ones otherwise",
     )
-    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap draws behind the intervals; 0 for none")
+    parser.add_argument(
+        "--resamples", type=int, default=1000, help="bootstrap draws behind the intervals; 0 for none"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
 
 

@@ -83,11 +83,19 @@ def evaluate(
     1.0
     """
     if len(gold) != len(found):
-        raise InputError(f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected as many")
+        raise InputError(
+            f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected as many"
+        )
     if not 0 < confidence < 1 or resamples < 0:
-        raise InputError(f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more")
-    used = sorted({e.label for d in gold for e in d.entities}) if labels is None else list(dict.fromkeys(labels))
-    tables = {match: _count(gold, found, used, pair) for match, pair in (("exact", same), ("lenient", overlapping))}
+        raise InputError(
+            f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more"
+        )
+    used = (
+        sorted({e.label for d in gold for e in d.entities}) if labels is None else list(dict.fromkeys(labels))
+    )
+    tables = {
+        match: _count(gold, found, used, pair) for match, pair in (("exact", same), ("lenient", overlapping))
+    }
     draws = _draws(len(gold), resamples, seed)
     unscored: dict[str, int] = {}
     for entity in (e for entities in found for e in entities if e.label not in used):
@@ -101,7 +109,9 @@ def evaluate(
         labels=tuple(used),
         by_label=by_label,
         micro={match: _score(table.sum(axis=1), draws, confidence) for match, table in tables.items()},
-        macro_f1={m: float(np.mean([s.f1 for s in scores.values()] or [0.0])) for m, scores in by_label.items()},
+        macro_f1={
+            m: float(np.mean([s.f1 for s in scores.values()] or [0.0])) for m, scores in by_label.items()
+        },
         unscored=dict(sorted(unscored.items())),
     )
 

@@ -68,9 +68,7 @@ def expand(template: str, rules: Rules, makers: Mapping[str, Maker], rng: random
     return [piece for piece in pieces if piece.text]
 
 
-def _reference(
-    name: str, rules: Rules, makers: Mapping[str, Maker], rng: random.Random
-) -> list[Piece]:
+def _reference(name: str, rules: Rules, makers: Mapping[str, Maker], rng: random.Random) -> list[Piece]:
     label, _, rule = name.rpartition(":")
     template = makers[rule]() if rule in makers else rng.choice(rules[rule])
     inner = expand(template, rules, makers, rng)

@@ -17,7 +17,12 @@ _SALTS = re.compile(
 )
 _FORMS = {
     "TABLET": ("tablet", "tablets", "tab", "tabs", "Tab", "tablet(s)", "pill", "pills"),
-    "TABLET, EXTENDED RELEASE": ("extended-release tablet", "ER tablet", "XR tab", "extended release tablets"),
+    "TABLET, EXTENDED RELEASE": (
+        "extended-release tablet",
+        "ER tablet",
+        "XR tab",
+        "extended release tablets",
+    ),
     "TABLET, DELAYED RELEASE": ("delayed-release tablet", "EC tablet", "enteric-coated tablets", "DR tab"),
     "TABLET, CHEWABLE": ("chewable tablet", "chewable tablets", "chewable", "chew tab"),
     "TABLET, ORALLY DISINTEGRATING": ("orally disintegrating tablet", "ODT", "disintegrating tablets"),
@@ -71,7 +76,9 @@ def read_products(path: Path) -> list[Product]:
     """
     with path.open(encoding="latin-1", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        products = [_product(row["Form"], row["Strength"], row["DrugName"], row["ActiveIngredient"]) for row in rows]
+        products = [
+            _product(row["Form"], row["Strength"], row["DrugName"], row["ActiveIngredient"]) for row in rows
+        ]
     return [product for product in products if product]
 
 
@@ -87,7 +94,11 @@ def _product(form: str, strength: str, name: str, ingredient: str) -> Product | 
 
 def _strength(written: str) -> tuple[str, str, str] | None:
     if match := _MASS.match(written):
-        return match[1], {"GM": "G", "UGM": "MCG"}.get(match[2], match[2]), match[3] or "1" if match[4] else ""
+        return (
+            match[1],
+            {"GM": "G", "UGM": "MCG"}.get(match[2], match[2]),
+            match[3] or "1" if match[4] else "",
+        )
     if match := _COMBINED.match(written):
         return f"{match[1]}/{match[2]}", "MG", ""
     return None
@@ -137,7 +148,12 @@ def write_strength(product: Product, rng: random.Random) -> str:
     if "/" in amount:
         first, second = amount.split("/")
         return rng.choice(
-            (f"{first}-{second}{gap}{unit}", f"{amount}{gap}{unit}", f"{first}{gap}{unit}-{second}{gap}{unit}", amount)
+            (
+                f"{first}-{second}{gap}{unit}",
+                f"{amount}{gap}{unit}",
+                f"{first}{gap}{unit}-{second}{gap}{unit}",
+                amount,
+            )
         )
     if not volume:
         return f"{amount}{gap}{unit}"

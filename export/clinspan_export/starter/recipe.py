@@ -10,7 +10,14 @@ from clinspan.formats.document import Document, Entity
 from clinspan_export.finetune import Outcome, Settings, finetune
 from clinspan_export.starter.products import read_products
 from clinspan_export.starter.sources import (
-    CLINICAL, LABELS, adverse_events, case_reports, medication_lines, read_rows, split, words,
+    CLINICAL,
+    LABELS,
+    adverse_events,
+    case_reports,
+    medication_lines,
+    read_rows,
+    split,
+    words,
 )  # fmt: skip
 from clinspan_export.starter.synthetic import documents
 
@@ -34,7 +41,9 @@ def train(
         on_progress: called with one line at a time.
     """
     rows, development = gather(corpora, annotations, synthetic)
-    on_progress(f"{len(rows)} documents, development {', '.join(f'{k} {len(v)}' for k, v in development.items())}")
+    on_progress(
+        f"{len(rows)} documents, development {', '.join(f'{k} {len(v)}' for k, v in development.items())}"
+    )
     return finetune(
         rows, development, base, out, labels=LABELS, settings=settings, resume=True, on_progress=on_progress
     )
@@ -51,7 +60,10 @@ def gather(
         Document(f"synthetic/{number}", text, tuple(Entity(*entity) for entity in entities))
         for number, (text, entities) in enumerate(
             documents(
-                read_products(corpora / "drugs/drugsatfda_Products.txt"), words(reports, diseases), seed=20, count=synthetic
+                read_products(corpora / "drugs/drugsatfda_Products.txt"),
+                words(reports, diseases),
+                seed=20,
+                count=synthetic,
             )
         )
     ]

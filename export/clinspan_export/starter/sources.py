@@ -25,7 +25,10 @@ _NO_DRUG = re.compile(
     re.IGNORECASE,
 )
 _VOLUME = re.compile(r"^[\d.,\s–-]+(m[lL]|cc|L)$")
-_LEAD = re.compile(r"(?:\b(?:for|over|during)\s+(?:the\s+)?(?:next\s+|past\s+|last\s+|first\s+|about\s+|up to\s+)?)$", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:\b(?:for|over|during)\s+(?:the\s+)?(?:next\s+|past\s+|last\s+|first\s+|about\s+|up to\s+)?)$",
+    re.IGNORECASE,
+)
 
 
 def read_rows(path: Path) -> list[Document]:
@@ -33,7 +36,9 @@ def read_rows(path: Path) -> list[Document]:
     with path.open(encoding="utf-8") as lines:
         return [
             Document(
-                row["id"], row["text"], tuple(Entity(e["start"], e["end"], e["label"]) for e in row["entities"])
+                row["id"],
+                row["text"],
+                tuple(Entity(e["start"], e["end"], e["label"]) for e in row["entities"]),
             )
             for row in map(json.loads, lines)
         ]
@@ -74,7 +79,8 @@ def adverse_events(corpora: Path, part: str) -> list[Document]:
     """PHEE: sentences about harm done by drugs. Marks what belongs to the event, so absence is no evidence."""
     documents = read_rows(corpora / f"med/med_phee_{part}.jsonl")
     return [
-        replace(d, entities=_disjoint(_as_ours(d.text, e) for e in d.entities), labels=PHEE_LABELS) for d in documents
+        replace(d, entities=_disjoint(_as_ours(d.text, e) for e in d.entities), labels=PHEE_LABELS)
+        for d in documents
     ]
 
 
@@ -102,10 +108,14 @@ def medication_lines(corpora: Path, annotations: Path, part: str) -> list[Docume
     for row in map(json.loads, annotations.read_text(encoding="utf-8").splitlines()):
         text = texts[row["source"], row["id"], row["start"]]
         if hashlib.sha256(text.encode()).hexdigest()[:16] != row["sha256"]:
-            raise ValueError(f"line {row['source']} {row['id']} {row['start']} is not the text that was annotated")
+            raise ValueError(
+                f"line {row['source']} {row['id']} {row['start']} is not the text that was annotated"
+            )
         if row["part"] == part:
             entities = tuple(Entity(e["start"], e["end"], e["label"]) for e in row["entities"])
-            documents.append(Document(f"{row['source']}/{row['id']}/{row['start']}", text, entities, MEDICATION))
+            documents.append(
+                Document(f"{row['source']}/{row['id']}/{row['start']}", text, entities, MEDICATION)
+            )
     return documents
 
 

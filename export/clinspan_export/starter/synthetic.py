@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from clinspan_export.starter.grammar import Piece, expand, hush, misspell, read_rules, render, respace, shout
@@ -20,9 +21,9 @@ BULLETS = ("- ", "• ", "* ", "", "", "", "-")
 Words = Mapping[str, Sequence[str]]
 
 
-def documents(products: Sequence[Product], words: Words, *, seed: int, count: int) -> Iterator[
-    tuple[str, list[tuple[int, int, str]]]
-]:
+def documents(
+    products: Sequence[Product], words: Words, *, seed: int, count: int
+) -> Iterator[tuple[str, list[tuple[int, int, str]]]]:
     """Make up `count` documents, always the same ones for the same arguments.
 
     Args:
@@ -66,17 +67,23 @@ def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Ca
         "product_form": form,
         "route_of_product": lambda: f"<route_{now[0].kind}>",
         "dose": lambda: f"<dose_{now[0].kind}>",
-        **{rule: (lambda known=known: rng.choice(known)) for rule, known in words.items()},
+        **{rule: partial(rng.choice, known) for rule, known in words.items()},
     }
     return lambda template: expand(template, RULES, makers, rng)
 
 
 def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
-    return write(rng.choice(("<order>", "<order>.", "<Continue> <order>", "<Start> <order>", "<order>.  <order>.")))
+    return write(
+        rng.choice(("<order>", "<order>.", "<Continue> <order>", "<Start> <order>", "<order>.  <order>."))
+    )
 
 
 def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
-    pieces = [Piece(rng.choice(RULES["list_header"]) + rng.choice(("\n", "\n\n", " ")), "")] if rng.random() < 0.6 else []
+    pieces = (
+        [Piece(rng.choice(RULES["list_header"]) + rng.choice(("\n", "\n\n", " ")), "")]
+        if rng.random() < 0.6
+        else []
+    )
     bullet, end = rng.choice(BULLETS), rng.choice(("\n", "\n", "\n", ".\n", "; ", ", ", ";\n"))
     numbered = rng.random() < 0.3
     for row in range(1, rng.randint(2, 8)):
@@ -89,7 +96,10 @@ def _join(
 ) -> list[Piece]:
     pieces: list[Piece] = []
     for _ in range(count):
-        pieces += [*_capital(write(rng.choice(templates)), rng), Piece(rng.choice((" ", " ", " ", "  ", "\n")), "")]
+        pieces += [
+            *_capital(write(rng.choice(templates)), rng),
+            Piece(rng.choice((" ", " ", " ", "  ", "\n")), ""),
+        ]
     return pieces
 
 
@@ -107,7 +117,11 @@ def _sentences(write: Callable[[str], list[Piece]], rng: random.Random) -> list[
 
 def _paragraph(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
     mixed = ("<negative>", "<negative>", "<prose>", "<medication_sentence>")
-    lead = [Piece(rng.choice(BULLETS) + rng.choice(("Plan: ", "Treatment: ", "", "", "", "Medical treatment: ")), "")]
+    lead = [
+        Piece(
+            rng.choice(BULLETS) + rng.choice(("Plan: ", "Treatment: ", "", "", "", "Medical treatment: ")), ""
+        )
+    ]
     return lead + _join(mixed, rng.randint(2, 7), write, rng)
 
 

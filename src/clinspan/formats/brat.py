@@ -53,14 +53,18 @@ def _entities(path: Path, text: str) -> Iterator[Entity]:
         if len(place) != 2 or not place[0]:
             raise InputError(f"{where}: expected ID, a tab, label and offsets, a tab, and the text")
         if ";" in place[1]:
-            raise InputError(f"{where}: a discontinuous annotation; clinspan's entities are one stretch of text")
+            raise InputError(
+                f"{where}: a discontinuous annotation; clinspan's entities are one stretch of text"
+            )
         offsets = place[1].split(" ")
         if len(offsets) != 2 or not all(part.isascii() and part.isdigit() for part in offsets):
             raise InputError(f"{where}: expected two offsets after the label")
         entity = Entity(int(offsets[0]), int(offsets[1]), place[0])
         # BRAT writes a line end inside an annotation as a blank.
         if text[entity.start : entity.end].split() != parts[2].split():
-            raise InputError(f"{where}: the annotation does not quote its text at {entity.start} to {entity.end}")
+            raise InputError(
+                f"{where}: the annotation does not quote its text at {entity.start} to {entity.end}"
+            )
         yield entity
 
 
@@ -71,12 +75,16 @@ def write(documents: Iterable[Document], folder: Path) -> None:
         InputError: an id is no file name, a label holds a blank, or a file cannot be written.
     """
     for document in documents:
-        if not document.id or set(document.id) & set('/\\:\0') or document.id.startswith("."):
-            raise InputError(f"document id {document.id!r} cannot be a file name: give the document another id")
+        if not document.id or set(document.id) & set("/\\:\0") or document.id.startswith("."):
+            raise InputError(
+                f"document id {document.id!r} cannot be a file name: give the document another id"
+            )
         lines = []
         for number, entity in enumerate(document.entities, start=1):
             if not entity.label or any(map(str.isspace, entity.label)):
-                raise InputError(f"document {document.id}: label {entity.label!r} holds a blank, which BRAT cannot write")
+                raise InputError(
+                    f"document {document.id}: label {entity.label!r} holds a blank, which BRAT cannot write"
+                )
             quoted = " ".join(document.text[entity.start : entity.end].splitlines())
             lines.append(f"T{number}\t{entity.label} {entity.start} {entity.end}\t{quoted}\n")
         try:

@@ -88,7 +88,9 @@ def write(documents: Iterable[Document], stream: TextIO) -> None:
                 stream.write("\n")
                 previous = None
             before = word.end()
-            entity = next((e for e in document.entities if e.start < word.end() and word.start() < e.end), None)
+            entity = next(
+                (e for e in document.entities if e.start < word.end() and word.start() < e.end), None
+            )
             prefix = "I" if entity is not None and entity is previous else "B"
             stream.write(f"{word[0]}\t{f'{prefix}-{entity.label}' if entity else 'O'}\n")
             previous = entity

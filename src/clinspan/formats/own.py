@@ -1,4 +1,4 @@
-"""This project's JSONL of annotated documents: `{"id", "text", "entities": [{"start", "end", "label"}]}`, one a line.
+"""JSONL of annotated documents in this project's own form: `{"id", "text", "entities": [{"start", "end", "label"}]}`, one a line.
 
 An optional `"labels"` lists what the annotators looked for, where that is not every label in use.
 """
