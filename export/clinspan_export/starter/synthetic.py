@@ -61,7 +61,7 @@ def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Ca
     def form() -> str:
         return rng.choice(now[0].forms)
 
-    makers = {
+    makers: dict[str, Callable[[], str]] = {
         "drug_name": draw,
         "product_strength": lambda: write_strength(now[0], rng),
         "product_form": form,

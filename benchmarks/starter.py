@@ -1,0 +1,81 @@
+"""What the starter model gets right: every test set, int8 and fp32, with intervals; and the road from 60 documents.
+
+    python benchmarks/starter.py CORPORA BUNDLE [--road]
+
+BUNDLE holds both precisions (`clinspan-export` keeps them by default). Writes benchmarks/results/starter.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from clinspan.formats import automl, own
+from clinspan_export.starter.measure import as_markdown, measure, test_sets, write
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results/starter.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpora", type=Path)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("--road", action="store_true", help="also train on 60 BC5CDR documents, with the documented commands")
+    options = parser.parse_args()
+    data = ROOT / "tests/data"
+    sets = test_sets(options.corpora, data / "starter_heldout.jsonl", data / "medication_lines_annotations.jsonl")
+    figures = measure(options.bundle, sets)
+    manifest = json.loads((options.bundle / "clinspan.json").read_text(encoding="utf-8"))
+    packages = ("clinspan", "numpy", "onnxruntime", "tokenizers")
+    figures["setting"] = {
+        "cores": os.cpu_count(),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "int8_megabytes": round(manifest["models"]["int8"]["size"] / 1e6, 2),
+        "int8_sha256": manifest["models"]["int8"]["sha256"],
+    }
+    if RESULTS.exists():
+        figures["sixty_documents"] = json.loads(RESULTS.read_text(encoding="utf-8")).get("sixty_documents")
+    if options.road:
+        figures["sixty_documents"] = road(options.corpora)
+    write(RESULTS, figures)
+    print(as_markdown(figures))
+
+
+def road(corpora: Path) -> dict[str, Any]:
+    """From 60 annotated documents to a measured bundle with the documented commands; seconds of each."""
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        for name, part, count in (("train", "train", 60), ("dev", "dev", 30)):
+            documents = list(own.read(corpora / f"bc5cdr/bc5cdr_{part}.jsonl"))[:count]
+            with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
+                automl.write(documents, stream)
+        exporter, runtime = [sys.executable, "-m", "clinspan_export"], [sys.executable, "-m", "clinspan"]
+        commands = {
+            "check": [*exporter, "check", "train.jsonl"],
+            "train-bundle": [*exporter, "train-bundle", "train.jsonl", "--dev", "dev.jsonl", "--out", "bundle"],
+            "evaluate": [
+                *(*runtime, "evaluate", "--gold", str(corpora.resolve() / "bc5cdr/bc5cdr_test.jsonl")),
+                *("--model", "bundle", "--format", "json"),
+            ],
+        }
+        seconds: dict[str, float] = {}
+        for name, command in commands.items():
+            began = time.perf_counter()
+            done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+            seconds[name] = round(time.perf_counter() - began, 1)
+        scores = json.loads(done.stdout)
+    micro = {match: round(scores["micro"][match]["f1"], 4) for match in ("exact", "lenient")}
+    return {"seconds": seconds, "total_seconds": round(sum(seconds.values()), 1), "bc5cdr_test_f1": micro}
+
+
+if __name__ == "__main__":
+    main()

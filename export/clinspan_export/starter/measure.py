@@ -1,0 +1,127 @@
+"""The starter's figures: every test set, both precisions, with intervals, through the runtime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clinspan.cli_evaluate import find
+from clinspan.evaluation import Evaluation, evaluate
+from clinspan.formats import own
+from clinspan.formats.document import Document
+from clinspan.recognizer import Recognizer
+from clinspan_export.starter.sources import medication_lines, read_rows
+
+# The two sentences that a model of these labels is expected to read without a fault.
+DEMONSTRATIONS = {
+    "A patient was prescribed Magnesium hydroxide 400mg/5ml suspension PO of total 30ml bid for the next 5 days.": [
+        ("DRUG", "Magnesium hydroxide"),
+        ("STRENGTH", "400mg/5ml"),
+        ("FORM", "suspension"),
+        ("ROUTE", "PO"),
+        ("DOSAGE", "30ml"),
+        ("FREQUENCY", "bid"),
+        ("DURATION", "for the next 5 days"),
+    ],
+    "The patient presented with chest pain and shortness of breath. A chest X-ray was ordered and revealed "
+    "pneumonia. The patient was prescribed antibiotics.": [
+        ("PROBLEM", "chest pain"),
+        ("PROBLEM", "shortness of breath"),
+        ("TEST", "chest X-ray"),
+        ("PROBLEM", "pneumonia"),
+        ("DRUG", "antibiotics"),
+    ],
+}
+
+
+def test_sets(corpora: Path, held_out: Path, annotations: Path) -> dict[str, list[Document]]:
+    """Annotated documents by name of their test set; nothing of them was trained on."""
+    passages = list(own.read(held_out))
+    return {
+        "held-out orders": [d for d in passages if d.id.startswith("order")],
+        "held-out prose": [d for d in passages if d.id.startswith("prose")],
+        "medication lines, test": medication_lines(corpora, annotations, "test"),
+        "medication lines, development": medication_lines(corpora, annotations, "development"),
+        "ptt test": read_rows(corpora / "ptt/ptt_maccrobat_test.jsonl"),
+        "MACCROBAT medication test": read_rows(corpora / "med/med_maccrobat_test.jsonl"),
+        "PHEE test": read_rows(corpora / "med/med_phee_test.jsonl"),
+    }
+
+
+# Labels of the model that a test set counts under another name.
+RENAMED: Mapping[str, dict[str, str]] = {"ptt test": {"DRUG": "TREATMENT"}}
+
+
+def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
+    """Every figure, by test set and precision.
+
+    Args:
+        bundle: a folder with int8 and fp32 weights.
+        sets: from `test_sets`.
+    """
+    figures: dict[str, Any] = {name: {} for name in sets}
+    demonstrations: dict[str, bool] = {}
+    for precision in ("int8", "fp32"):
+        recognizer = Recognizer.load(bundle, precision=precision)
+        for name, documents in sets.items():
+            found = find(recognizer, documents, RENAMED.get(name, {}))
+            scores = evaluate(documents, found)
+            wrong = sum(
+                {(e.start, e.end, e.label) for e in entities if e.label in scores.labels}
+                != {(e.start, e.end, e.label) for e in document.entities}
+                for document, entities in zip(documents, found, strict=True)
+            )
+            figures[name][precision] = {**_short(scores), "documents_without_error": len(documents) - wrong}
+        demonstrations[precision] = all(
+            [(span.label, span.text) for span in recognizer.recognize(text)] == expected
+            for text, expected in DEMONSTRATIONS.items()
+        )
+    for by_precision in figures.values():
+        by_precision["int8 minus fp32"] = {
+            match: round(by_precision["int8"][match]["f1"] - by_precision["fp32"][match]["f1"], 4)
+            for match in ("exact", "lenient")
+        }
+    return {"demonstrations_exact": demonstrations, "test_sets": figures}
+
+
+def _short(scores: Evaluation) -> dict[str, Any]:
+    """What a reader wants of an evaluation, rounded."""
+    row: dict[str, Any] = {"documents": scores.documents, "unscored": dict(scores.unscored)}
+    for match in ("exact", "lenient"):
+        row[match] = _rounded(asdict(scores.micro[match]))
+        row[match]["macro_f1"] = round(scores.macro_f1[match], 4)
+        row[match]["f1_by_label"] = {label: round(s.f1, 4) for label, s in scores.by_label[match].items()}
+    return row
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: round(value, 4)
+        if isinstance(value, float)
+        else [round(edge, 4) for edge in value]
+        if isinstance(value, tuple)
+        else value
+        for key, value in row.items()
+    }
+
+
+def as_markdown(figures: Mapping[str, Any], precision: str = "int8") -> str:
+    """The figures as a table for the model card."""
+    lines = ["| test set | documents | exact F1 | 95 % interval | lenient F1 | 95 % interval |", "| --- |" + " --- |" * 5]
+    for name, by_precision in figures["test_sets"].items():
+        row = by_precision[precision]
+        cells = [
+            f"{row[m]['f1']:.3f} | {row[m]['interval'][0]:.3f} to {row[m]['interval'][1]:.3f}"
+            for m in ("exact", "lenient")
+        ]
+        lines.append(f"| {name} | {row['documents']:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
