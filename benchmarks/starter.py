@@ -26,13 +26,19 @@ RESULTS = ROOT / "benchmarks/results/starter.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpora", type=Path)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--road", action="store_true", help="also train on 60 BC5CDR documents, with the documented commands")
+    parser.add_argument(
+        "--road", action="store_true", help="also train on 60 BC5CDR documents, with the documented commands"
+    )
     options = parser.parse_args()
     data = ROOT / "tests/data"
-    sets = test_sets(options.corpora, data / "starter_heldout.jsonl", data / "medication_lines_annotations.jsonl")
+    sets = test_sets(
+        options.corpora, data / "starter_heldout.jsonl", data / "medication_lines_annotations.jsonl"
+    )
     figures = measure(options.bundle, sets)
     manifest = json.loads((options.bundle / "clinspan.json").read_text(encoding="utf-8"))
     packages = ("clinspan", "numpy", "onnxruntime", "tokenizers")
@@ -61,7 +67,15 @@ def road(corpora: Path) -> dict[str, Any]:
         exporter, runtime = [sys.executable, "-m", "clinspan_export"], [sys.executable, "-m", "clinspan"]
         commands = {
             "check": [*exporter, "check", "train.jsonl"],
-            "train-bundle": [*exporter, "train-bundle", "train.jsonl", "--dev", "dev.jsonl", "--out", "bundle"],
+            "train-bundle": [
+                *exporter,
+                "train-bundle",
+                "train.jsonl",
+                "--dev",
+                "dev.jsonl",
+                "--out",
+                "bundle",
+            ],
             "evaluate": [
                 *(*runtime, "evaluate", "--gold", str(corpora.resolve() / "bc5cdr/bc5cdr_test.jsonl")),
                 *("--model", "bundle", "--format", "json"),

@@ -29,7 +29,9 @@ def gold(tmp_path: Path) -> Path:
 def found() -> list[Document]:
     recognizer = Recognizer.load(threads=1)
     return [
-        Document(f"note {n}", text, tuple(Entity(s.start, s.end, s.label) for s in recognizer.recognize(text)))
+        Document(
+            f"note {n}", text, tuple(Entity(s.start, s.end, s.label) for s in recognizer.recognize(text))
+        )
         for n, text in enumerate(NOTES)
     ]
 
@@ -49,7 +51,10 @@ def test_model_against_itself_is_perfect(gold: Path, capsys: pytest.CaptureFixtu
 
 def test_json_says_what_was_measured(gold: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The JSON holds scores, intervals and the model that was really in use."""
-    assert main(["evaluate", "--gold", str(gold), "--threads", "1", "--format", "json", "--resamples", "50"]) == 0
+    assert (
+        main(["evaluate", "--gold", str(gold), "--threads", "1", "--format", "json", "--resamples", "50"])
+        == 0
+    )
     report = json.loads(capsys.readouterr().out)
     assert report["micro"]["exact"]["f1"] == 1.0
     assert report["micro"]["exact"]["interval"] == [1.0, 1.0]
@@ -58,19 +63,25 @@ def test_json_says_what_was_measured(gold: Path, capsys: pytest.CaptureFixture[s
 
 def test_json_has_null_for_no_interval(gold: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without resamples an interval is null: NaN is no JSON."""
-    assert main(["evaluate", "--gold", str(gold), "--threads", "1", "--format", "json", "--resamples", "0"]) == 0
+    assert (
+        main(["evaluate", "--gold", str(gold), "--threads", "1", "--format", "json", "--resamples", "0"]) == 0
+    )
     out = capsys.readouterr().out
     assert "NaN" not in out
     assert json.loads(out)["micro"]["exact"]["interval"] is None
 
 
-def test_page_shows_errors_in_their_text(gold: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_page_shows_errors_in_their_text(
+    gold: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The page marks what was missed and what is a false alarm, escapes the text, and leaves clean documents out."""
     first, second = found()
     missed = Entity(second.text.index("severe"), second.text.index("severe") + 6, "PROBLEM")
     kept = tuple(e for e in second.entities if e.end <= missed.start)
     write(gold, [first, Document("note <1>", second.text, (*kept, missed))])
-    assert main(["evaluate", "--gold", str(gold), "--threads", "1", "--html", str(tmp_path / "page.html")]) == 0
+    assert (
+        main(["evaluate", "--gold", str(gold), "--threads", "1", "--html", str(tmp_path / "page.html")]) == 0
+    )
     page = (tmp_path / "page.html").read_text("utf-8")
     assert '<mark class="missed">severe<small>PROBLEM missed</small></mark>' in page
     assert 'class="alarm"' in page
@@ -83,7 +94,9 @@ def test_page_shows_errors_in_their_text(gold: Path, tmp_path: Path, capsys: pyt
 def test_labels_are_mapped(gold: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--map` counts a label of the model as another of the annotations."""
     renamed = [
-        Document(d.id, d.text, tuple(Entity(e.start, e.end, "FINDING") for e in d.entities if e.label == "PROBLEM"))
+        Document(
+            d.id, d.text, tuple(Entity(e.start, e.end, "FINDING") for e in d.entities if e.label == "PROBLEM")
+        )
         for d in found()
     ]
     write(gold, renamed)
@@ -97,7 +110,9 @@ def test_labels_are_mapped(gold: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_broken_gold_fails_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Broken annotations end the command with code 1 and the line, before any model is loaded."""
     path = tmp_path / "gold.jsonl"
-    path.write_text('{"id": "1", "text": "Secretword", "entities": [{"start": 0, "end": 99, "label": "X"}]}\n', "utf-8")
+    path.write_text(
+        '{"id": "1", "text": "Secretword", "entities": [{"start": 0, "end": 99, "label": "X"}]}\n', "utf-8"
+    )
     assert main(["evaluate", "--gold", str(path)]) == 1
     message = capsys.readouterr().err
     assert "line 1" in message

