@@ -95,6 +95,14 @@ def test_labels_nobody_looked_for_do_not_count() -> None:
     assert evaluate(gold, found).micro["exact"].f1 == 1.0
 
 
+def test_labels_that_count_nowhere_do_not_lower_the_mean() -> None:
+    """A label that is marked only where nobody looked for it is no row of the evaluation."""
+    entities = (Entity(0, 5, "DRUG"), Entity(9, 12, "PROBLEM"))
+    scores = evaluate([Document("1", TEXT, entities, frozenset({"DRUG"}))], [list(entities)])
+    assert scores.labels == ("DRUG",)
+    assert scores.macro_f1["exact"] == 1.0
+
+
 def test_unannotated_labels_are_reported() -> None:
     """Findings of a label that the annotations never use are told, not dropped in silence."""
     scores = evaluate(

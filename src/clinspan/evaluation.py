@@ -90,9 +90,8 @@ def evaluate(
         raise InputError(
             f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more"
         )
-    used = (
-        sorted({e.label for d in gold for e in d.entities}) if labels is None else list(dict.fromkeys(labels))
-    )
+    looked_for = {e.label for d in gold for e in d.entities if d.labels is None or e.label in d.labels}
+    used = sorted(looked_for) if labels is None else list(dict.fromkeys(labels))
     tables = {
         match: _count(gold, found, used, pair) for match, pair in (("exact", same), ("lenient", overlapping))
     }

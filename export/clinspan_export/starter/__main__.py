@@ -46,7 +46,8 @@ def _run(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     annotations = options.data / "medication_lines_annotations.jsonl"
     base = options.base or default_base()
-    checkpoint = train(options.corpora, base, annotations, options.out, on_progress=_say)
+    checkpoint = options.out / "clinspan-starter"
+    train(options.corpora, base, annotations, checkpoint, on_progress=_say)
     full, shipped = options.out / "bundle", options.out / "starter"
     export(str(checkpoint), full, force=True, progress=_say)
     _say("measuring")

@@ -20,11 +20,14 @@ from clinspan_export.training_data import bio_classes, encode
 
 _CANDIDATES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
+# Scores this close are the same on so few documents; the smaller change is taken then.
+_TIE = 0.003
+
 
 def balance(
     checkpoint: Path, documents: Sequence[Document], *, content: int, on_progress: Callable[[str], None]
 ) -> float:
-    """Choose the constant with the best exact F1 on `documents`, write it into the checkpoint, and return it."""
+    """Choose the smallest constant that is near the best exact F1 on `documents`, write it into the checkpoint, return it."""
     model = AutoModelForTokenClassification.from_pretrained(checkpoint)
     windows = encode(documents, Tokenizer(checkpoint / "tokenizer.json"), LABELS, content=content)
     clinical = [number for number, name in enumerate(bio_classes(LABELS)) if name[2:] in CLINICAL]
@@ -34,7 +37,7 @@ def balance(
         _shift(model, plain, clinical, constant)
         scores[constant] = exact_f1(model, documents, windows, LABELS)
         on_progress(f"clinical logits less {constant}: F1 {scores[constant]:.4f}")
-    best = max(scores, key=lambda constant: scores[constant])
+    best = min(constant for constant in _CANDIDATES if scores[constant] >= max(scores.values()) - _TIE)
     _shift(model, plain, clinical, best)
     model.save_pretrained(checkpoint)
     return best

@@ -42,7 +42,7 @@ else, does not link a strength to its drug, and does not normalize to any vocabu
 | PHEE, 2,898 sentences about adverse events | DRUG, STRENGTH, ROUTE, FREQUENCY, DURATION | Sun et al. 2022, github.com/ZhaoyueSun/PHEE, MIT; labels mapped, "for" taken into DURATION |
 | BC5CDR, 500 abstracts | names of diseases for the synthetic prose | US government work, public domain |
 | Drugs@FDA product table | names, strengths and forms for the synthetic orders | US Food and Drug Administration, public domain |
-| ACI-BENCH and MTS-Dialog, 53 medication lines annotated by this project | selecting the model in the first stage, not training | Yim et al. 2023, Ben Abacha et al. 2023, CC BY 4.0 |
+| ACI-BENCH and MTS-Dialog, 53 medication lines annotated by this project | selecting the epoch, not training | Yim et al. 2023, Ben Abacha et al. 2023, CC BY 4.0 |
 | synthetic orders, lists, instructions and prose | all ten labels | this project, Apache-2.0; the templates are in `clinspan_export/starter/rules` |
 
 Weights start from MiniLM-L6-H384-uncased (Wang et al. 2020, Microsoft, nreimers; Apache-2.0) in the sentence-tuned copy of
