@@ -63,6 +63,7 @@ def finetune(
     settings: Settings,
     device: str = "cpu",
     resume: bool = False,
+    keep_state: bool = True,
     on_progress: Callable[[str], None] = logger.info,
 ) -> Outcome:
     """Train on `train`, select on the mean F1 over the groups of `development`, save the best epoch in `out`.
@@ -76,6 +77,7 @@ def finetune(
         settings: how to train.
         device: "cpu", "cuda" or another torch device.
         resume: go on from the state in `out`, if there is one; its settings must be the same.
+        keep_state: write that state after each epoch: three times the model's size.
         on_progress: called with one line at a time.
 
     Raises:
@@ -106,7 +108,8 @@ def finetune(
         best = int(np.argmax(scores)) if figures else epoch
         if best == epoch:
             run.save(out)
-        run.keep(out / _STATE, scores, settings)
+        if keep_state:
+            run.keep(out / _STATE, scores, settings)
         if epoch - best >= settings.patience:
             on_progress(f"no better score for {settings.patience} epochs: stopped")
             break
@@ -191,7 +194,8 @@ class _Run:
         """Exact-span micro F1 of the averaged weights over the labels that each document's annotators looked for."""
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean)
-        figure = exact_f1(self.model, documents, windows, labels)
+        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+            figure = exact_f1(self.model, documents, windows, labels)
         self.model.load_state_dict(live)
         return figure
 

