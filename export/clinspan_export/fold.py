@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clinspan_export.outliers import Graph, biased_product, probe, with_branches
+from clinspan_export.surgery import Graph, biased_product, probe, with_branches
 
 _MOVES = {"Reshape", "Transpose"}
 # Two batches that share no dimension: a factor that is the same for both depends on neither.

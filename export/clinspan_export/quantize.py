@@ -17,6 +17,7 @@ import numpy.typing as npt
 from clinspan_export import outliers
 from clinspan_export.fold import fold_scales
 from clinspan_export.graph import quiet
+from clinspan_export.surgery import Graph
 
 # Smaller tables stay in fp32: they weigh nothing.
 _TABLE_ROWS = 256
@@ -61,11 +62,11 @@ def write_int8(
 
     recipe = recipe or Recipe()
     model = onnx.load(source)
-    fold_scales(outliers.Graph(model), target.parent)
+    fold_scales(Graph(model), target.parent)
     kept = outliers.tame(model, windows, target.parent, taming=recipe.taming)
     kept += [node.name for node in model.graph.node if any(part in node.name for part in recipe.skip)]
     if recipe.embeddings == "row":
-        _quantize_embeddings(outliers.Graph(model))
+        _quantize_embeddings(Graph(model))
     with quiet():
         quantize_dynamic(
             model,
@@ -93,7 +94,7 @@ def _optimize(path: Path) -> None:
     optimized.replace(path)
 
 
-def _quantize_embeddings(graph: outliers.Graph) -> None:
+def _quantize_embeddings(graph: Graph) -> None:
     """Store embedding tables as int8 with a scale for each row; a row is a token, and tokens differ in size."""
     from onnx import TensorProto, helper
 
