@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clinspan import Recognizer
-from clinspan_export.export import export
+from clinspan_export.export import Reading, export
 
 pytestmark = [pytest.mark.export, pytest.mark.slow]
 
@@ -25,15 +25,15 @@ def micro_f1(recognizer: Recognizer, rows: list[dict[str, object]]) -> float:
 
 
 def test_int8_finds_what_fp32_finds(checkpoints: Path, corpora: Path, tmp_path: Path) -> None:
-    """On held-out case reports, in the bundle's own windows."""
-    export(str(checkpoints / "ptt-minilm-l6"), tmp_path / "bundle")
+    """On held-out case reports, in the window and with the vote that `--tune` chose on training reports."""
+    tuned = Reading(window=254, aggregation="average")
+    export(str(checkpoints / "ptt-minilm-l6"), tmp_path / "bundle", reading=tuned)
     lines = (corpora / "ptt" / "ptt_maccrobat_test.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [json.loads(line) for line in lines if line]
     fp32, int8 = (
         micro_f1(Recognizer.load(tmp_path / "bundle", precision=name), rows) for name in ("fp32", "int8")
     )
     assert len(rows) == 40
-    assert fp32 > 0.64
-    assert int8 > 0.64
-    assert abs(fp32 - int8) < 0.004
+    assert int8 >= 0.645
+    assert abs(fp32 - int8) <= 0.003
     print(f"fp32 {fp32:.4f}, int8 {int8:.4f}")  # noqa: T201 - shown by pytest -rP
