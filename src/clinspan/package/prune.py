@@ -48,7 +48,7 @@ RULES = (
     Rule("clinspan/starter/*", "the model that is packed lies in bundle/"),
     Rule("clinspan/package/*", "makes packages"),
     Rule("clinspan/bench.py", "times a bundle"),
-    Rule("clinspan/cli.py", "the command line"),
+    Rule("clinspan/cli*.py", "the command line"),
     Rule("clinspan/__main__.py", "the command line"),
 )
 
