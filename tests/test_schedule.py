@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clinspan.schedule import in_order
+from clinspan.schedule import in_batches, in_order
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -64,3 +66,31 @@ def test_an_error_reaches_the_caller_and_stops_what_waits() -> None:
         with pytest.raises(ValueError, match="job 0"):
             next(results)
     assert len(ran) < 12
+
+
+@given(st.lists(st.integers(0, 50), max_size=60), st.integers(1, 120))
+def test_batches_keep_the_order_and_their_size(sizes: list[int], tokens: int) -> None:
+    """Every job comes back once, with its own result, in order; no batch of several is over the limit."""
+    batches: list[list[int]] = []
+
+    def run(batch: Sequence[tuple[int, int]]) -> list[int]:
+        batches.append([size for _, size in batch])
+        return [number for number, _ in batch]
+
+    jobs = list(enumerate(sizes))
+    results = list(in_batches(jobs, lambda job: job[1], run, tokens=tokens))
+    assert results == [(job, job[0]) for job in jobs]
+    assert all(len(batch) == 1 or len(batch) * max(batch) <= tokens for batch in batches)
+
+
+def test_batches_are_drawn_lazily() -> None:
+    """A stream of notes is not read to its end before the first answer."""
+    drawn: list[int] = []
+
+    def jobs() -> Iterator[int]:
+        for number in range(1000):
+            drawn.append(number)
+            yield number
+
+    next(in_batches(jobs(), lambda _: 10, list, tokens=20))
+    assert len(drawn) < 20

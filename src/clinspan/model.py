@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +47,7 @@ class Model:
         """
         self.session = session
         self.cache = LogitsCache(reuse) if reuse else None
-        self._prefix, self._suffix = tokenizer.prefix, tokenizer.suffix
+        self._prefix, self._suffix, self._pad_id = tokenizer.prefix, tokenizer.suffix, tokenizer.pad_id
         self._widen = widen
         self._wide: Session | None = None
         self._lone_calls = 0
@@ -72,6 +72,27 @@ class Model:
             logits = self._run(content, alone)
             self.cache.put(key, logits)
         return logits
+
+    def batch(self, contents: Sequence[npt.NDArray[np.int64]]) -> list[Logits]:
+        """Run several windows at once, the shorter ones padded.
+
+        Args:
+            contents: int64 (t,) each, without special tokens.
+
+        Returns:
+            float32 (t, c) each. Unlike those of `logits` they may differ in the last bits with what else is
+            in the batch.
+        """
+        longest = max(map(len, contents)) + len(self._prefix) + len(self._suffix)
+        ids = np.full((len(contents), longest), self._pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, content in enumerate(contents):
+            framed = np.concatenate([self._prefix, content, self._suffix])
+            ids[row, : len(framed)] = framed
+            mask[row, : len(framed)] = 1
+        logits = self.session.run(ids, mask)
+        begin = len(self._prefix)
+        return [logits[row, begin : begin + len(content)] for row, content in enumerate(contents)]
 
     def _run(self, content: npt.NDArray[np.int64], alone: bool) -> Logits:
         ids = np.concatenate([self._prefix, content, self._suffix])[None]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from clinspan.errors import BundleError, InferenceError, InputError
 from clinspan.model import Model
 from clinspan.profile import read_profile
 from clinspan.report import Report
-from clinspan.schedule import Deadline, in_order
+from clinspan.schedule import Deadline, in_batches, in_order
 from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Encoding, Tokenizer
 from clinspan.windows import Window, check, plan
@@ -40,6 +41,10 @@ STARTER = Path(__file__).parent / "starter"
 # caller's thread, few enough that a stream of notes stays in bounded memory.
 _AHEAD = 8
 
+# A GPU is busy only with many windows at once; so many tokens fill one, and their activations fit.
+_GPU_BATCH_TOKENS = 16_384
+_BATCHING_PROVIDERS = {"CUDAExecutionProvider"}
+
 
 @dataclass(slots=True)
 class _Document:
@@ -48,6 +53,9 @@ class _Document:
     encoding: Encoding
     windows: list[Window]
     words: list[Words] = field(default_factory=list)
+
+
+_Job = tuple[_Document, Window | None]
 
 
 class Recognizer:
@@ -66,6 +74,7 @@ class Recognizer:
         self._precision = precision
         self._workers = workers
         self._table = label_table(bundle.labels)
+        self._batch_tokens = _GPU_BATCH_TOKENS if model.session.provider in _BATCHING_PROVIDERS else 0
         self._executor: ThreadPoolExecutor | None = None
         self._start_workers()
         _watch_forks().add(self)
@@ -224,22 +233,12 @@ class Recognizer:
     def _pipe(
         self, documents: Iterator[_Document], threshold: Threshold, vote: str, deadline: Deadline
     ) -> Iterator[list[Span]]:
-        def jobs() -> Iterator[tuple[_Document, Window | None]]:
+        def jobs() -> Iterator[_Job]:
             for document in documents:
                 # A note without tokens has no window; it still needs its place in the order.
                 yield from ((document, window) for window in document.windows or (None,))
 
-        def run(job: tuple[_Document, Window | None]) -> Words | None:
-            document, window = job
-            deadline.check(document.number)
-            try:
-                return None if window is None else self._infer(document.encoding, window, vote)
-            except InferenceError as error:
-                raise InferenceError(f"note {document.number}: {error}") from error
-
-        for (document, window), words in in_order(
-            jobs(), run, executor=self._executor, ahead=self._workers * _AHEAD
-        ):
+        for (document, window), words in self._run(jobs(), vote, deadline):
             if words is not None:
                 document.words.append(words)
             if window is None or window is document.windows[-1]:
@@ -247,12 +246,36 @@ class Recognizer:
                     document.note, document.encoding, document.words, self._table, threshold=threshold
                 )
 
+    def _run(
+        self, jobs: Iterator[_Job], vote: str, deadline: Deadline
+    ) -> Iterator[tuple[_Job, Words | None]]:
+        """Words of each window, in order: windows one by one on workers, or in batches on a GPU."""
+
+        def one(job: _Job) -> Words | None:
+            document, window = job
+            deadline.check(document.number)
+            with _named(document):
+                return None if window is None else self._infer(document.encoding, window, vote)
+
+        def several(batch: Sequence[_Job]) -> list[Words | None]:
+            deadline.check(batch[0][0].number)
+            contents = [d.encoding.ids[w.start : w.stop] for d, w in batch if w is not None]
+            with _named(batch[0][0]):
+                logits = iter(self._model.batch(contents) if contents else [])
+            return [None if w is None else _words(d.encoding, w, next(logits), vote) for d, w in batch]
+
+        if self._batch_tokens:
+            return in_batches(jobs, _tokens, several, tokens=self._batch_tokens)
+        return in_order(jobs, one, executor=self._executor, ahead=self._workers * _AHEAD)
+
     def token_logits(self, note: str) -> npt.NDArray[np.float32]:
         """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""
         document = self._read(note, 0)
         runs = in_order(
             document.windows,
-            lambda window: self._logits(document.encoding, window),
+            lambda window: _own(
+                window, self._model.logits(document.encoding.ids[window.start : window.stop])
+            ),
             executor=self._executor,
             ahead=self._workers * _AHEAD,
         )
@@ -296,14 +319,33 @@ class Recognizer:
         return _Document(number, note, encoding, windows)
 
     def _infer(self, encoding: Encoding, window: Window, vote: str, *, alone: bool = False) -> Words:
-        word_ids = encoding.word_ids[window.own_start : window.own_stop]
-        logits = self._logits(encoding, window, alone=alone)
-        return read_words(logits, word_ids, vote, start=window.own_start)
-
-    def _logits(self, encoding: Encoding, window: Window, *, alone: bool = False) -> npt.NDArray[np.float32]:
-        """Logits of the tokens that a window owns, float32 (own, c)."""
         logits = self._model.logits(encoding.ids[window.start : window.stop], alone=alone)
-        return logits[window.own_start - window.start : window.own_stop - window.start]
+        return _words(encoding, window, logits, vote)
+
+
+def _words(encoding: Encoding, window: Window, logits: npt.NDArray[np.float32], vote: str) -> Words:
+    """Words that a window owns, from the logits of all tokens that it reads, float32 (t, c)."""
+    word_ids = encoding.word_ids[window.own_start : window.own_stop]
+    return read_words(_own(window, logits), word_ids, vote, start=window.own_start)
+
+
+def _own(window: Window, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Logits of the tokens that a window owns, float32 (own, c)."""
+    return logits[window.own_start - window.start : window.own_stop - window.start]
+
+
+def _tokens(job: _Job) -> int:
+    _, window = job
+    return 0 if window is None else window.stop - window.start
+
+
+@contextmanager
+def _named(document: _Document) -> Iterator[None]:
+    """Put the number of the note into the message of what its run raises."""
+    try:
+        yield
+    except InferenceError as error:
+        raise InferenceError(f"note {document.number}: {error}") from error
 
 
 @cache

@@ -1,7 +1,8 @@
 """Which windows run together, in what order, on how many workers.
 
-Each window runs alone on a single-threaded session that all workers share: nothing is padded, all cores
-are busy, and the answer for a window cannot depend on what else is in flight.
+On CPU each window runs alone on a single-threaded session that all workers share: nothing is padded, all
+cores are busy, and the answer for a window cannot depend on what else is in flight. A GPU wants many
+windows at once: there, windows of like length run in batches of so many tokens.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +19,9 @@ from clinspan.errors import DeadlineError, InputError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+# Batches' worth of jobs that are sorted by size together.
+_BATCHES_DRAWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +87,50 @@ def in_order(
     finally:
         for _, future in flying:
             future.cancel()
+
+
+def in_batches(
+    jobs: Iterable[Job],
+    size: Callable[[Job], int],
+    run: Callable[[Sequence[Job]], Sequence[Result]],
+    *,
+    tokens: int,
+) -> Iterator[tuple[Job, Result]]:
+    """Run jobs in batches of like size and yield them with their results in the order in which they came.
+
+    Jobs are drawn lazily, some batches' worth at a time, and sorted by size within those, so that little is
+    padded and memory stays bounded.
+
+    Args:
+        jobs: any iterable.
+        size: tokens of a job; 0 for a job that rides along with any batch.
+        run: gives the results of a batch, in its order.
+        tokens: most tokens of a batch, padding included; a larger job runs alone.
+    """
+    drawn: list[Job] = []
+    waiting = 0
+    for job in jobs:
+        drawn.append(job)
+        waiting += size(job)
+        if waiting >= tokens * _BATCHES_DRAWN:
+            yield from zip(drawn, _run_sorted(drawn, size, run, tokens), strict=True)
+            drawn, waiting = [], 0
+    yield from zip(drawn, _run_sorted(drawn, size, run, tokens), strict=True)
+
+
+def _run_sorted(
+    jobs: Sequence[Job],
+    size: Callable[[Job], int],
+    run: Callable[[Sequence[Job]], Sequence[Result]],
+    tokens: int,
+) -> list[Result]:
+    results: dict[int, Result] = {}
+    batch: list[int] = []
+    for index in sorted(range(len(jobs)), key=lambda i: size(jobs[i])):
+        if batch and (len(batch) + 1) * size(jobs[index]) > tokens:
+            results.update(zip(batch, run([jobs[i] for i in batch]), strict=True))
+            batch = []
+        batch.append(index)
+    if batch:
+        results.update(zip(batch, run([jobs[i] for i in batch]), strict=True))
+    return [results[index] for index in range(len(jobs))]
