@@ -6,8 +6,7 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,17 +21,17 @@ from clinspan.decode import (
     Threshold,
     Words,
     label_table,
-    read_words,
     score_limits,
     spans,
 )
-from clinspan.errors import BundleError, InferenceError, InputError
+from clinspan.document import Document, Job, jobs, named, own_logits, tokens, window_ids, window_words
+from clinspan.errors import BundleError, InputError
 from clinspan.model import Model
 from clinspan.profile import read_profile
 from clinspan.report import Report
 from clinspan.schedule import Deadline, in_batches, in_order
 from clinspan.session import Device, Session, available_cores
-from clinspan.tokenizer import Encoding, Tokenizer
+from clinspan.tokenizer import Tokenizer
 from clinspan.windows import Window, check, plan
 
 STARTER = Path(__file__).parent / "starter"
@@ -44,18 +43,6 @@ _AHEAD = 8
 # A GPU is busy only with many windows at once; so many tokens fill one, and their activations fit.
 _GPU_BATCH_TOKENS = 16_384
 _BATCHING_PROVIDERS = {"CUDAExecutionProvider"}
-
-
-@dataclass(slots=True)
-class _Document:
-    number: int
-    note: str
-    encoding: Encoding
-    windows: list[Window]
-    words: list[Words] = field(default_factory=list)
-
-
-_Job = tuple[_Document, Window | None]
 
 
 class Recognizer:
@@ -184,7 +171,7 @@ class Recognizer:
         if len(document.windows) != 1:
             return next(self._pipe(iter([document]), threshold, vote, deadline))
         deadline.check(0)
-        words = self._infer(document.encoding, document.windows[0], vote, alone=True)
+        words = self._infer(document, document.windows[0], vote, alone=True)
         return spans(note, document.encoding, [words], self._table, threshold=threshold)
 
     def pipe(
@@ -231,14 +218,9 @@ class Recognizer:
         return vote, Deadline.after(timeout)
 
     def _pipe(
-        self, documents: Iterator[_Document], threshold: Threshold, vote: str, deadline: Deadline
+        self, documents: Iterator[Document], threshold: Threshold, vote: str, deadline: Deadline
     ) -> Iterator[list[Span]]:
-        def jobs() -> Iterator[_Job]:
-            for document in documents:
-                # A note without tokens has no window; it still needs its place in the order.
-                yield from ((document, window) for window in document.windows or (None,))
-
-        for (document, window), words in self._run(jobs(), vote, deadline):
+        for (document, window), words in self._run(jobs(documents), vote, deadline):
             if words is not None:
                 document.words.append(words)
             if window is None or window is document.windows[-1]:
@@ -247,35 +229,34 @@ class Recognizer:
                 )
 
     def _run(
-        self, jobs: Iterator[_Job], vote: str, deadline: Deadline
-    ) -> Iterator[tuple[_Job, Words | None]]:
+        self, windows: Iterator[Job], vote: str, deadline: Deadline
+    ) -> Iterator[tuple[Job, Words | None]]:
         """Words of each window, in order: windows one by one on workers, or in batches on a GPU."""
 
-        def one(job: _Job) -> Words | None:
+        def one(job: Job) -> Words | None:
             document, window = job
             deadline.check(document.number)
-            with _named(document):
-                return None if window is None else self._infer(document.encoding, window, vote)
+            with named(document):
+                return None if window is None else self._infer(document, window, vote)
 
-        def several(batch: Sequence[_Job]) -> list[Words | None]:
-            deadline.check(batch[0][0].number)
-            contents = [d.encoding.ids[w.start : w.stop] for d, w in batch if w is not None]
-            with _named(batch[0][0]):
+        def several(batch: Sequence[Job]) -> list[Words | None]:
+            first, _ = batch[0]
+            deadline.check(first.number)
+            contents = [window_ids(document, window) for document, window in batch if window is not None]
+            with named(first):
                 logits = iter(self._model.batch(contents) if contents else [])
-            return [None if w is None else _words(d.encoding, w, next(logits), vote) for d, w in batch]
+            return [None if w is None else window_words(d, w, next(logits), vote) for d, w in batch]
 
         if self._batch_tokens:
-            return in_batches(jobs, _tokens, several, tokens=self._batch_tokens)
-        return in_order(jobs, one, executor=self._executor, ahead=self._workers * _AHEAD)
+            return in_batches(windows, tokens, several, tokens=self._batch_tokens)
+        return in_order(windows, one, executor=self._executor, ahead=self._workers * _AHEAD)
 
     def token_logits(self, note: str) -> npt.NDArray[np.float32]:
         """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""
         document = self._read(note, 0)
         runs = in_order(
             document.windows,
-            lambda window: _own(
-                window, self._model.logits(document.encoding.ids[window.start : window.stop])
-            ),
+            lambda window: own_logits(window, self._model.logits(window_ids(document, window))),
             executor=self._executor,
             ahead=self._workers * _AHEAD,
         )
@@ -306,7 +287,7 @@ class Recognizer:
             },
         )
 
-    def _read(self, note: str, number: int) -> _Document:
+    def _read(self, note: str, number: int) -> Document:
         if not isinstance(note, str):
             raise InputError(f"note {number} is a {type(note).__name__}: expected a str")
         encoding = self._tokenizer.encode(note)
@@ -316,36 +297,11 @@ class Recognizer:
             overlap=self._bundle.overlap,
             sections=self._model.cache is not None,
         )
-        return _Document(number, note, encoding, windows)
+        return Document(number, note, encoding, windows)
 
-    def _infer(self, encoding: Encoding, window: Window, vote: str, *, alone: bool = False) -> Words:
-        logits = self._model.logits(encoding.ids[window.start : window.stop], alone=alone)
-        return _words(encoding, window, logits, vote)
-
-
-def _words(encoding: Encoding, window: Window, logits: npt.NDArray[np.float32], vote: str) -> Words:
-    """Words that a window owns, from the logits of all tokens that it reads, float32 (t, c)."""
-    word_ids = encoding.word_ids[window.own_start : window.own_stop]
-    return read_words(_own(window, logits), word_ids, vote, start=window.own_start)
-
-
-def _own(window: Window, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Logits of the tokens that a window owns, float32 (own, c)."""
-    return logits[window.own_start - window.start : window.own_stop - window.start]
-
-
-def _tokens(job: _Job) -> int:
-    _, window = job
-    return 0 if window is None else window.stop - window.start
-
-
-@contextmanager
-def _named(document: _Document) -> Iterator[None]:
-    """Put the number of the note into the message of what its run raises."""
-    try:
-        yield
-    except InferenceError as error:
-        raise InferenceError(f"note {document.number}: {error}") from error
+    def _infer(self, document: Document, window: Window, vote: str, *, alone: bool = False) -> Words:
+        logits = self._model.logits(window_ids(document, window), alone=alone)
+        return window_words(document, window, logits, vote)
 
 
 @cache
