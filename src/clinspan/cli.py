@@ -116,14 +116,17 @@ def _check_model(path: str | None) -> None:
 
 def _load(options: argparse.Namespace) -> Recognizer:
     _check_model(options.model)
-    return Recognizer.load(
-        options.model,
-        device=options.device,
-        precision=options.precision,
-        threads=options.threads,
-        window=options.window,
-        overlap=options.overlap,
-    )
+    try:
+        return Recognizer.load(
+            options.model,
+            device=options.device,
+            precision=options.precision,
+            threads=options.threads,
+            window=options.window,
+            overlap=options.overlap,
+        )
+    except InputError as error:  # nothing was read yet: what is wrong is an option
+        raise _UsageError(str(error)) from error
 
 
 def _extract(options: argparse.Namespace) -> None:
