@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from clinspan.errors import InputError
+from clinspan.formats.lines import kind, parse_object, read_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +50,18 @@ def _read_text(source: str) -> str:
 
 
 def _read_jsonl(path: Path, text_field: str, id_field: str) -> Iterator[Note]:
-    try:
-        with path.open("rb") as stream:
-            empty = True
-            for number, note in _parse_lines(stream, path, text_field, id_field):
-                empty = False
-                yield Note(note.id or str(number), note.text)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    if empty:
-        raise InputError(f"{path}: empty, no note to read")
-
-
-def _parse_lines(stream: BinaryIO, path: Path, text_field: str, id_field: str) -> Iterator[tuple[int, Note]]:
-    for number, line in enumerate(stream, start=1):
+    empty = True
+    for number, (where, line) in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
-        where = f"{path}, line {number}"
-        row = _parse_object(_decode(line, where), where)
-        text = row.get(text_field)
+        row = parse_object(line, where)
+        text, name = row.get(text_field), row.get(id_field)
         if not isinstance(text, str):
-            raise InputError(f"{where}: the field {text_field!r} is {_kind(text)}, expected a string")
-        name = row.get(id_field)
-        yield number, Note("" if name is None else str(name), text)
-
-
-def _parse_object(line: str, where: str) -> dict[str, Any]:
-    # The cause is left out of both: a JSON error carries the whole line.
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not valid JSON{_position(error)}") from None
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: {_kind(row)}, expected a JSON object")
-    return row
+            raise InputError(f"{where}: the field {text_field!r} is {kind(text)}, expected a string")
+        empty = False
+        yield Note(str(number) if name is None else str(name), text)
+    if empty:
+        raise InputError(f"{path}: empty, no note to read")
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -92,11 +69,3 @@ def _decode(data: bytes, where: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8 (byte {error.start}): convert it first") from None
-
-
-def _position(error: Exception) -> str:
-    return f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-
-
-def _kind(value: object) -> str:
-    return "missing" if value is None else f"a {type(value).__name__}"
