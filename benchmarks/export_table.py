@@ -51,6 +51,10 @@ FULL_SIZE: dict[str, tuple[str, dict[str, Any]]] = {
         "deberta-v3",
         {
             "vocab_size": 128100,
+            "hidden_size": 768,
+            "num_hidden_layers": 12,
+            "num_attention_heads": 12,
+            "intermediate_size": 3072,
             "type_vocab_size": 0,
             "relative_attention": True,
             "position_biased_input": False,
