@@ -29,7 +29,10 @@ PAGE = HERE.parent / "docs" / "architectures.md"
 ROUNDS = 3
 
 sys.path.insert(0, str(HERE.parent / "tests" / "export"))  # the test suite's makers of checkpoints
+sys.path.insert(0, str(HERE.parent))
 import zoo  # noqa: E402
+
+from benchmarks.record import cpu  # noqa: E402
 
 _ROBERTA = {"max_position_embeddings": 514, "type_vocab_size": 1}
 FULL_SIZE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -203,7 +206,7 @@ def _save(name: str, row: dict[str, Any], threads: int) -> None:
         "command": "python benchmarks/export_table.py",
         "python": platform.python_version(),
         "versions": {package: importlib.metadata.version(package) for package in packages},
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "threads": threads,
         "weights": "random",
         "rounds": ROUNDS,
@@ -211,14 +214,6 @@ def _save(name: str, row: dict[str, Any], threads: int) -> None:
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 def _page(record: dict[str, Any]) -> str:

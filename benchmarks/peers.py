@@ -142,9 +142,7 @@ def _openvino(precision: str) -> Callable[..., Run]:
                 encoding = tokenizer.encode(text)
                 words = []
                 for w in plan(encoding.cuts, window=opened.window):
-                    ids = np.concatenate(
-                        [tokenizer.prefix, encoding.ids[w.start : w.stop], tokenizer.suffix]
-                    )[None]
+                    ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
                     feed = {
                         "input_ids": ids,
                         "attention_mask": np.ones_like(ids),

@@ -33,7 +33,7 @@ def save(name: str, results: Mapping[str, Any], **context: Any) -> Path:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "cores": len(os.sched_getaffinity(0)),
-            "cpu": _cpu(),
+            "cpu": cpu(),
             "python": platform.python_version(),
         },
         "versions": {package: _version(package) for package in _PACKAGES if _version(package)},
@@ -65,7 +65,8 @@ def _version(package: str) -> str:
         return ""
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """Name of the processor, as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

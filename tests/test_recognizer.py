@@ -308,3 +308,15 @@ def test_batches_of_a_gpu_give_every_note_its_own_spans(notes: list[str]) -> Non
     for one, other in zip(alone, batched[1:-2], strict=True):
         here, there = ({(s.label, s.start, s.end) for s in found} for found in (one, other))
         assert 2 * len(here & there) > 0.9 * (len(here) + len(there))
+
+
+def test_a_failing_lone_run_names_the_note_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note of one window takes a way of its own; its errors read the same."""
+    recognizer = Recognizer.load(threads=1)
+
+    def fail(*_: object) -> None:
+        raise InferenceError("the model failed")
+
+    monkeypatch.setattr(recognizer._model.session, "run", fail)
+    with pytest.raises(InferenceError, match="note 0: the model failed"):
+        recognizer.recognize("She has pneumonia.")

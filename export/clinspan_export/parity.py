@@ -80,7 +80,7 @@ def feeds(
     for note in notes:
         encoding = tokenizer.encode(note)
         for w in plan(encoding.cuts, window=window):
-            ids = np.concatenate([tokenizer.prefix, encoding.ids[w.start : w.stop], tokenizer.suffix])[None]
+            ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
             yield {
                 "input_ids": ids,
                 "attention_mask": np.ones_like(ids),
@@ -97,7 +97,7 @@ def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Sample]) -> Re
         encoding = tokenizer.encode(sample.text)
         parts, words = [], []
         for w in plan(encoding.cuts, window=bundle.window, overlap=bundle.overlap):
-            ids = np.concatenate([tokenizer.prefix, encoding.ids[w.start : w.stop], tokenizer.suffix])[None]
+            ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
             begin = len(tokenizer.prefix) + w.own_start - w.start
             own = torch_logits(model, ids, np.ones_like(ids))[0, begin : begin + w.own_stop - w.own_start]
             parts.append(own)
@@ -190,7 +190,7 @@ def _random_batch(
     ids = np.full((len(lengths), width), tokenizer.pad_id, dtype=np.int64)
     mask = np.zeros_like(ids)
     for row, length in enumerate(lengths):
-        whole = np.concatenate([tokenizer.prefix, random.choice(usable, length), tokenizer.suffix])
+        whole = tokenizer.frame(random.choice(usable, length))
         ids[row, : len(whole)] = whole
         mask[row, : len(whole)] = 1
     return ids, mask

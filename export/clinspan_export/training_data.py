@@ -55,7 +55,7 @@ def encode(
         frame = (len(tokenizer.prefix), len(tokenizer.suffix)), (0, 0)
         for window in plan(encoding.cuts, window=content):
             part = slice(window.start, window.stop)
-            ids = np.concatenate([tokenizer.prefix, encoding.ids[part], tokenizer.suffix])
+            ids = tokenizer.frame(encoding.ids[part])
             rows.append(Window(ids, np.pad(allowed[part], frame), np.pad(words[part], frame), index))
     return rows
 

@@ -47,7 +47,7 @@ class Model:
         """
         self.session = session
         self.cache = LogitsCache(reuse) if reuse else None
-        self._prefix, self._suffix, self._pad_id = tokenizer.prefix, tokenizer.suffix, tokenizer.pad_id
+        self._tokenizer = tokenizer
         self._widen = widen
         self._wide: Session | None = None
         self._lone_calls = 0
@@ -83,22 +83,22 @@ class Model:
             float32 (t, c) each. Unlike those of `logits` they may differ in the last bits with what else is
             in the batch.
         """
-        longest = max(map(len, contents)) + len(self._prefix) + len(self._suffix)
-        ids = np.full((len(contents), longest), self._pad_id, dtype=np.int64)
+        rows = [self._tokenizer.frame(content) for content in contents]
+        ids = np.full((len(rows), max(map(len, rows))), self._tokenizer.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
-        for row, content in enumerate(contents):
-            framed = np.concatenate([self._prefix, content, self._suffix])
-            ids[row, : len(framed)] = framed
-            mask[row, : len(framed)] = 1
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
         logits = self.session.run(ids, mask)
-        begin = len(self._prefix)
+        begin = len(self._tokenizer.prefix)
         return [logits[row, begin : begin + len(content)] for row, content in enumerate(contents)]
 
     def _run(self, content: npt.NDArray[np.int64], alone: bool) -> Logits:
-        ids = np.concatenate([self._prefix, content, self._suffix])[None]
+        ids = self._tokenizer.frame(content)[None]
         session = self._widest() if alone else self.session
         logits: Logits = session.run(ids, np.ones_like(ids))[0]
-        return logits[len(self._prefix) : len(self._prefix) + len(content)]
+        begin = len(self._tokenizer.prefix)
+        return logits[begin : begin + len(content)]
 
     def _widest(self) -> Session:
         """The session with most cores that is loaded; the wide one loads in the background, once needed."""

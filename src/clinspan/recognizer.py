@@ -236,8 +236,7 @@ class Recognizer:
         def one(job: Job) -> Words | None:
             document, window = job
             deadline.check(document.number)
-            with named(document):
-                return None if window is None else self._infer(document, window, vote)
+            return None if window is None else self._infer(document, window, vote)
 
         def several(batch: Sequence[Job]) -> list[Words | None]:
             first, _ = batch[0]
@@ -300,7 +299,8 @@ class Recognizer:
         return Document(number, note, encoding, windows)
 
     def _infer(self, document: Document, window: Window, vote: str, *, alone: bool = False) -> Words:
-        logits = self._model.logits(window_ids(document, window), alone=alone)
+        with named(document):
+            logits = self._model.logits(window_ids(document, window), alone=alone)
         return window_words(document, window, logits, vote)
 
 

@@ -115,6 +115,10 @@ class Tokenizer:
         pieces = [self._encode_piece(note, start, stop) for start, stop in self._pieces(note)]
         return pieces[0] if len(pieces) == 1 else _join(note, [piece for piece in pieces if len(piece)])
 
+    def frame(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Ids of a window between the model's special tokens, int64 (t,)."""
+        return np.concatenate([self.prefix, ids, self.suffix])
+
     def _pieces(self, note: str) -> Iterator[tuple[int, int]]:
         seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
         start = 0

@@ -59,7 +59,7 @@ def _read_jsonl(path: Path, text_field: str, id_field: str) -> Iterator[Note]:
         if not isinstance(text, str):
             raise InputError(f"{where}: the field {text_field!r} is {kind(text)}, expected a string")
         empty = False
-        yield Note(str(number) if name is None else str(name), text)
+        yield Note(str(number) if name in (None, "") else str(name), text)
     if empty:
         raise InputError(f"{path}: empty, no note to read")
 
