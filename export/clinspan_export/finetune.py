@@ -18,6 +18,7 @@ import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
 
 from clinspan.errors import InputError
+from clinspan.evaluation import evaluate
 from clinspan.formats.document import Document, Entity
 from clinspan.tokenizer import Tokenizer
 from clinspan_export.training_data import Window, bio_classes, encode
@@ -226,7 +227,8 @@ def exact_f1(
             picks = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
         for row, pick in zip(batch, picks, strict=True):
             found[row.document].update(_entities(row, pick, classes))
-    return _f1(documents, found, labels)
+    entities = [sorted(places, key=lambda entity: entity.start) for places in found]
+    return evaluate(documents, entities, labels=labels, resamples=0).micro["exact"].f1
 
 
 def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int]:
@@ -280,13 +282,3 @@ def _entities(
         end = int(row.words[at, 1])
     if label:
         yield Entity(start, end, label)
-
-
-def _f1(documents: Sequence[Document], found: Sequence[set[Entity]], labels: Sequence[str]) -> float:
-    hits = guesses = golds = 0
-    for document, guess in zip(documents, found, strict=True):
-        counted = frozenset(labels) if document.labels is None else document.labels
-        gold = {entity for entity in document.entities if entity.label in counted}
-        guess = {entity for entity in guess if entity.label in counted}
-        hits, guesses, golds = hits + len(gold & guess), guesses + len(guess), golds + len(gold)
-    return 2 * hits / (guesses + golds) if guesses + golds else 1.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clinspan.formats import own
+from clinspan.formats.lines import read_objects
 from clinspan_export.errors import ExportError
 from clinspan_export.samples import SAMPLES
 from clinspan_export.scores import Place
@@ -37,10 +38,11 @@ def read_samples(path: Path) -> list[Sample]:
     """Read notes from a folder of .txt files or from a .jsonl file.
 
     A JSONL line is an object with `text`, perhaps `id`, and perhaps gold as `entities` or `spans`: objects
-    with `label`, `start` and `end` in characters, end exclusive.
+    with `label`, `start` and `end` in characters, end exclusive, that do not overlap.
 
     Raises:
-        ExportError: nothing to read, or a line is not what it should be; no message has text of a note.
+        ExportError: nothing to read, or two notes have one id.
+        InputError: a line is not what it should be; no message has text of a note.
     """
     try:
         samples = _read_folder(path) if path.is_dir() else _read_jsonl(path)
@@ -78,43 +80,15 @@ def _read_folder(folder: Path) -> list[Sample]:
 
 def _read_jsonl(path: Path) -> list[Sample]:
     samples = [
-        _read_line(line, f"{path}, line {number}", str(number))
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), start=1)
-        if line.strip()
+        _sample(row, where, str(number)) for number, (where, row) in enumerate(read_objects(path), start=1)
     ]
     if not samples:
         raise ExportError(f"{path} is empty: expected one JSON object a line")
     return samples
 
 
-def _read_line(line: str, where: str, number: str) -> Sample:
-    # No cause is passed on: a JSON error carries the whole line.
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        raise ExportError(f"{where}: not valid JSON") from None
-    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
-        raise ExportError(f"{where}: expected an object with a field 'text' that is a string")
+def _sample(row: Mapping[str, Any], where: str, number: str) -> Sample:
     spans = row.get("entities", row.get("spans"))
-    gold = None if spans is None else tuple(_read_gold(spans, where, len(row["text"])))
-    return Sample(str(row.get("id", number)), row["text"], gold)
-
-
-def _read_gold(spans: object, where: str, length: int) -> Sequence[Place]:
-    if not isinstance(spans, list):
-        raise ExportError(f"{where}: gold is a {type(spans).__name__}, expected a list")
-    return [_read_place(span, where, length) for span in spans]
-
-
-def _read_place(span: object, where: str, length: int) -> Place:
-    fields: Mapping[str, Any] = span if isinstance(span, dict) else {}
-    label, start, end = fields.get("label"), fields.get("start"), fields.get("end")
-    if not isinstance(label, str) or type(start) is not int or type(end) is not int:
-        raise ExportError(
-            f"{where}: a gold entity lacks label, start or end (a string and two whole numbers)"
-        )
-    if not 0 <= start < end <= length:
-        raise ExportError(
-            f"{where}: a gold entity spans {start} to {end}, and the note has {length} characters"
-        )
-    return label, start, end
+    document = own.parse({**row, "entities": [] if spans is None else spans}, where, number)
+    gold = tuple((entity.label, entity.start, entity.end) for entity in document.entities)
+    return Sample(document.id, document.text, None if spans is None else gold)

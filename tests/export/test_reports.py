@@ -13,6 +13,7 @@ import pytest
 import zoo
 
 from clinspan import Recognizer, Span
+from clinspan.errors import ClinspanError
 from clinspan_export.cli import main
 from clinspan_export.differences import changes, count
 from clinspan_export.errors import ExportError
@@ -217,10 +218,10 @@ def test_gold_labels_that_the_model_lacks_are_left_out_and_named(source: Path, t
     [
         ("", "is empty"),
         ("{nonsense\n", "line 1: not valid JSON"),
-        ('{"text": "a"}\n{"note": "b"}\n', "line 2: expected an object with a field 'text'"),
-        ('{"text": "a", "entities": {}}\n', "line 1: gold is a dict"),
-        ('{"text": "a", "entities": [{"label": "X", "start": 0}]}\n', "lacks label, start or end"),
-        ('{"text": "a", "entities": [{"label": "X", "start": 0, "end": 5}]}\n', "0 to 5, and the note has 1"),
+        ('{"text": "a"}\n{"note": "b"}\n', "line 2: text is missing"),
+        ('{"text": "a", "entities": {}}\n', "line 1: entities is a dict"),
+        ('{"text": "a", "entities": [{"label": "X", "start": 0}]}\n', "line 1: end is missing"),
+        ('{"text": "a", "entities": [{"label": "X", "start": 0, "end": 5}]}\n', "0 to 5 .X. does not lie"),
         ('{"text": "a", "id": "x"}\n{"text": "b", "id": "x"}\n', "repeat the id"),
     ],
     ids=["empty", "no-json", "no-text", "gold-no-list", "gold-incomplete", "gold-outside", "same-id"],
@@ -229,7 +230,7 @@ def test_notes_that_cannot_be_read_are_one_line(tmp_path: Path, content: str, me
     """What is wrong and in which line, without the note's text."""
     path = tmp_path / "notes.jsonl"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(ExportError, match=message) as caught:
+    with pytest.raises(ClinspanError, match=message) as caught:
         read_samples(path)
     assert "nonsense" not in str(caught.value)
 
