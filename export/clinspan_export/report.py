@@ -85,7 +85,7 @@ def _bars(axes: Any, columns: Mapping[str, Mapping[str, float]]) -> None:
     middle = (len(columns) - 1) * height / 2
     axes.set_yticks([row - middle for row in range(len(shown))], [_plain(label) for label in shown])
     axes.set_xlim(0, 1)
-    axes.legend(loc="lower left")
+    _legend(axes)
     axes.figure.set_figheight(1.2 + 0.3 * len(shown))
 
 
@@ -96,7 +96,7 @@ def _stacks(axes: Any, parity: Mapping[str, Any], precisions: Sequence[str]) -> 
         axes.barh(list(precisions), widths, left=left, label=kind)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     axes.set_xlabel("spans")
-    axes.legend()
+    _legend(axes)
     axes.figure.set_figheight(1.4 + 0.4 * len(precisions))
 
 
@@ -119,8 +119,13 @@ def _speeds(axes: Any, tuning: Mapping[str, Any]) -> None:
     axes.axhline(tuning["best_f1"] - tuning["margin"], linestyle=":", label="margin")
     axes.set_xlabel("tokens per second")
     axes.set_ylabel("F1")
-    axes.legend()
+    _legend(axes)
     axes.figure.set_figheight(4)
+
+
+def _legend(axes: Any) -> None:
+    """Beside the plot: inside, it would hide some of what it explains."""
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _plain(label: str) -> str:
@@ -134,7 +139,7 @@ def _svg(draw: Draw) -> str:
 
     # The salt and the missing date make equal reports equal files.
     with mpl.rc_context({"svg.hashsalt": "clinspan", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(7, 3), layout="constrained")
+        figure = Figure(figsize=(8, 3), layout="constrained")
         draw(figure.subplots())
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
