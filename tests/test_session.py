@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,3 +159,13 @@ def test_a_fraction_of_a_core_is_one_core(monkeypatch: pytest.MonkeyPatch) -> No
     """A quota is rounded up, and never down to none."""
     monkeypatch.setattr(sessions, "_cgroup_quota", lambda: 0.3)
     assert available_cores() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where onnxruntime keeps its events is known for Linux")
+def test_onnxruntime_keeps_and_sends_no_usage_events(tmp_path: Path) -> None:
+    """Nothing appears in the home folder, where it would keep them and an identifier of the device."""
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"} | home
+    script = "from clinspan import Recognizer\nRecognizer.load().recognize('She has pneumonia.')"
+    subprocess.run([sys.executable, "-B", "-c", script], check=True, env=environment, timeout=60)
+    assert not list(tmp_path.rglob("*"))

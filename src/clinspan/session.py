@@ -198,12 +198,19 @@ def _quota_of(folder: Path) -> list[float]:
 
 
 def _onnxruntime() -> Any:
+    # From 1.29 on, onnxruntime sends usage events to Microsoft, keeps them and a device identifier in the
+    # home folder, and has a thread for it, for which a forked process waits for ever as it ends. Only this
+    # variable, set before the first import, turns all of that off
+    # (https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:
         raise MissingDependencyError(
             "onnxruntime is not installed: pip install 'clinspan[cpu]', or 'clinspan[gpu]' for NVIDIA GPUs"
         ) from error
+    if hasattr(onnxruntime, "disable_telemetry_events"):
+        onnxruntime.disable_telemetry_events()  # where the application had imported it before
     return onnxruntime
 
 
