@@ -12,6 +12,7 @@ from clinspan.decode import Span
 from clinspan.errors import (
     BundleError,
     ClinspanError,
+    ClosedError,
     DeadlineError,
     DeviceError,
     InferenceError,
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BundleError",
     "ClinspanError",
+    "ClosedError",
     "DeadlineError",
     "DeviceError",
     "InferenceError",

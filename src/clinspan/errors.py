@@ -6,7 +6,8 @@
     ├── DeviceError              the device asked for does not really run here
     ├── MissingDependencyError   an extra is not installed (also an ImportError)
     ├── InferenceError           the model ran and its answer cannot be used
-    └── DeadlineError            a call reached its timeout before it was done (also a TimeoutError)
+    ├── DeadlineError            a call reached its timeout before it was done (also a TimeoutError)
+    └── ClosedError              the recognizer was closed before or during the call (also a RuntimeError)
 
 No message contains text of a note.
 """
@@ -40,3 +41,12 @@ class InferenceError(ClinspanError):
 
 class DeadlineError(ClinspanError, TimeoutError):
     """A call reached its timeout before it was done; nothing of an unfinished note is given as a result."""
+
+
+class ClosedError(ClinspanError, RuntimeError):
+    """The recognizer was closed before the call or during it; nothing of an unfinished note is given."""
+
+    def __init__(
+        self, message: str = "this recognizer was closed: load another with Recognizer.load"
+    ) -> None:
+        super().__init__(message)

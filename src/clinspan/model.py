@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from clinspan import forks
 from clinspan.errors import ClinspanError
 from clinspan.session import Session
 from clinspan.tokenizer import Tokenizer
@@ -18,9 +19,6 @@ from clinspan.tokenizer import Tokenizer
 _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
-
-# Sessions whose threads were left behind by a fork: to end one would wait for them for ever.
-_abandoned: list[Session] = []
 
 # A process that reads one short message and ends must not pay for a second session.
 _LONE_CALLS_BEFORE_WIDENING = 2
@@ -50,8 +48,11 @@ class Model:
         self._tokenizer = tokenizer
         self._widen = widen
         self._wide: Session | None = None
+        self._loader: threading.Thread | None = None
         self._lone_calls = 0
         self._lock = threading.Lock()
+        self._closed = False
+        forks.watch(self)
 
     def logits(self, content: npt.NDArray[np.int64], *, alone: bool = False) -> Logits:
         """Run one window.
@@ -102,31 +103,57 @@ class Model:
 
     def _widest(self) -> Session:
         """The session with most cores that is loaded; the wide one loads in the background, once needed."""
-        if self._wide is not None or self._widen is None:
-            return self._wide or self.session
+        wide = self._wide
+        if wide is not None or self._widen is None:
+            return wide or self.session
         with self._lock:
             self._lone_calls += 1
-            if self._lone_calls == _LONE_CALLS_BEFORE_WIDENING:
-                threading.Thread(target=self._load_wide, args=(self._widen,), name="clinspan-load").start()
+            if self._lone_calls == _LONE_CALLS_BEFORE_WIDENING and not self._closed:
+                self._start_widening(self._widen)
         return self.session
 
-    def after_fork(self) -> None:
-        """Forget, in a child process, what needs threads that only the parent has."""
-        if self._wide is not None:
-            _abandoned.append(self._wide)
-        self._wide = None
-        self._lone_calls = 0
-        self._lock = threading.Lock()
-        if self.cache is not None:
-            self.cache = LogitsCache(self.cache.size)
+    def _start_widening(self, widen: Callable[[], Session]) -> None:
+        loader = threading.Thread(target=self._load_wide, args=(widen,), name="clinspan-load")
+        try:
+            loader.start()
+        except RuntimeError:  # the system gives no more threads, or the interpreter is about to end
+            _log.warning("lone windows stay on one core: no thread could be started", exc_info=True)
+        else:
+            self._loader = loader
 
     def _load_wide(self, widen: Callable[[], Session]) -> None:
         try:
-            self._wide = widen()
+            wide = widen()
         except ClinspanError:
             _log.warning(
                 "lone windows stay on one core: the model could not be loaded once more", exc_info=True
             )
+            return
+        with self._lock:
+            if not self._closed:
+                self._wide = wide
+
+    def close(self) -> None:
+        """End the sessions and forget what was kept; again is no error."""
+        with self._lock:
+            self._closed = True
+            loader, wide, self._wide = self._loader, self._wide, None
+        if loader is not None:
+            loader.join()
+        if self.cache is not None:
+            self.cache.clear()
+        if wide is not None:
+            wide.close()
+        self.session.close()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process, without what needs threads that only the parent has."""
+        self._wide = None
+        self._loader = None
+        self._lone_calls = 0
+        self._lock = threading.Lock()
+        if self.cache is not None:
+            self.cache = LogitsCache(self.cache.size)
 
 
 class LogitsCache:
@@ -157,3 +184,8 @@ class LogitsCache:
             self._kept[key] = kept
             while len(self._kept) > self.size:
                 self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.bundle import Bundle, open_bundle
+from clinspan.bundle import Bundle
 from clinspan.decode import (
     AGGREGATIONS,
     Span,
@@ -25,20 +21,25 @@ from clinspan.decode import (
     spans,
 )
 from clinspan.document import Document, Job, jobs, named, own_logits, tokens, window_ids, window_words
-from clinspan.errors import BundleError, InputError
+from clinspan.errors import ClosedError, InputError
+from clinspan.loading import MAX_CHARACTERS, Settings, load, with_profile
+from clinspan.loading import STARTER as STARTER
 from clinspan.model import Model
-from clinspan.profile import read_profile
 from clinspan.report import Report
 from clinspan.schedule import Deadline, in_batches, in_order
-from clinspan.session import Device, Session, available_cores
 from clinspan.tokenizer import Tokenizer
-from clinspan.windows import Window, check, plan
+from clinspan.windows import Window, plan
+from clinspan.workers import Workers
 
-STARTER = Path(__file__).parent / "starter"
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # Windows handed out per worker before the oldest is waited for: enough that no worker ever waits for the
 # caller's thread, few enough that a stream of notes stays in bounded memory.
 _AHEAD = 8
+
+# Calls of `arecognize` that run at once, per worker; a long note among them must not hold up the short ones.
+_CALLERS = 4
 
 # A GPU is busy only with many windows at once; so many tokens fill one, and their activations fit.
 _GPU_BATCH_TOKENS = 16_384
@@ -53,18 +54,25 @@ class Recognizer:
     """
 
     def __init__(
-        self, bundle: Bundle, model: Model, tokenizer: Tokenizer, precision: str, workers: int
+        self,
+        bundle: Bundle,
+        model: Model,
+        tokenizer: Tokenizer,
+        precision: str,
+        workers: int,
+        settings: Settings | None = None,
     ) -> None:
         self._bundle = bundle
         self._model = model
         self._tokenizer = tokenizer
         self._precision = precision
-        self._workers = workers
+        self._settings = settings
+        self._max_characters = MAX_CHARACTERS if settings is None else settings.max_characters
         self._table = label_table(bundle.labels)
         self._batch_tokens = _GPU_BATCH_TOKENS if model.session.provider in _BATCHING_PROVIDERS else 0
-        self._executor: ThreadPoolExecutor | None = None
-        self._start_workers()
-        _watch_forks().add(self)
+        self._workers = Workers(workers, "clinspan")
+        self._callers = Workers(workers * _CALLERS, "clinspan-call")
+        self._closed = False
 
     @classmethod
     def load(
@@ -79,6 +87,7 @@ class Recognizer:
         session_options: Mapping[str, Any] | None = None,
         reuse: int = 0,
         profile: str | Path | None = None,
+        max_characters: int = MAX_CHARACTERS,
     ) -> Recognizer:
         """Load a model folder.
 
@@ -96,6 +105,7 @@ class Recognizer:
                 copied section gives the same ones. A kept window takes 4 bytes a token and label.
             profile: file that `clinspan bench --save` wrote: threads and session options that measured best
                 on this machine; what is given here wins.
+            max_characters: longest note that is read; a longer one is refused, never cut.
 
         Raises:
             BundleError: the folder cannot be used.
@@ -106,37 +116,30 @@ class Recognizer:
         >>> Recognizer.load().report().precision
         'int8'
         """
-        place = Device.parse(device)
-        if profile is not None:
-            saved = read_profile(Path(profile))
-            threads = saved.get("threads") if threads is None else threads
-            session_options = {**saved.get("session_options", {}), **(session_options or {})}
-        if threads is not None and threads < 1:
-            raise InputError(f"threads is {threads}: expected at least 1")
-        if reuse < 0:
-            raise InputError(f"reuse is {reuse} windows: expected 0 or more")
-        bundle = _with_windows(open_bundle(STARTER if path is None else path), window, overlap)
-        chosen = bundle.precision(precision, place.kind)
-        tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
-        _check_frame(bundle, tokenizer)
-        cores = (available_cores() if threads is None else threads) if place.kind == "cpu" else 1
-        path_of_model = bundle.file(bundle.models[chosen])
+        settings = Settings(
+            path=None if path is None else Path(path).absolute(),
+            device=device,
+            precision=precision,
+            threads=threads,
+            window=window,
+            overlap=overlap,
+            session_options=session_options,
+            reuse=reuse,
+            max_characters=max_characters,
+        )
+        return cls._load(settings if profile is None else with_profile(settings, Path(profile)))
 
-        def session(threads: int) -> Session:
-            return Session(
-                path_of_model,
-                device=place,
-                classes=len(bundle.labels.names),
-                threads=threads,
-                options=session_options,
-            )
-
-        wider = cores > 1 and "intra_op_num_threads" not in (session_options or {})
-        model = Model(session(1), tokenizer, widen=partial(session, cores) if wider else None, reuse=reuse)
-        return cls(bundle, model, tokenizer, chosen, cores)
-
-    def _start_workers(self) -> None:
-        self._executor = ThreadPoolExecutor(self._workers, "clinspan") if self._workers > 1 else None
+    @classmethod
+    def _load(cls, settings: Settings) -> Recognizer:
+        loaded = load(settings)
+        return cls(
+            loaded.bundle,
+            loaded.model,
+            loaded.tokenizer,
+            loaded.precision,
+            loaded.workers,
+            loaded.settings,
+        )
 
     def recognize(
         self,
@@ -162,17 +165,46 @@ class Recognizer:
             InputError: the note is no string, or an option is unknown.
             InferenceError: the model's answer cannot be used.
             DeadlineError: the timeout passed before the whole note was read.
+            ClosedError: the recognizer was closed before or meanwhile.
 
         >>> [span.text for span in Recognizer.load().recognize("She has pneumonia.")]
         ['pneumonia']
         """
-        vote, deadline = self._checked(threshold, aggregation, timeout)
-        document = self._read(note, 0)
+        return self._recognize(note, threshold, *self._checked(threshold, aggregation, timeout))
+
+    def _recognize(self, note: str, threshold: Threshold, vote: str, deadline: Deadline) -> list[Span]:
+        document = self._read(note, 0, deadline)
         if len(document.windows) != 1:
             return next(self._pipe(iter([document]), threshold, vote, deadline))
-        deadline.check(0)
+        self._check(0, deadline)
         words = self._infer(document, document.windows[0], vote, alone=True)
         return spans(note, document.encoding, [words], self._table, threshold=threshold)
+
+    async def arecognize(
+        self,
+        note: str,
+        *,
+        threshold: Threshold = 0.0,
+        aggregation: str | None = None,
+        timeout: float | None = None,
+    ) -> list[Span]:
+        """Find the entities of one note without blocking the event loop.
+
+        As `recognize`, on a thread of the recognizer's own, four calls per core at once. Cancelling the task
+        that awaits it stops the work before the next window.
+
+        >>> import asyncio
+        >>> [span.text for span in asyncio.run(Recognizer.load().arecognize("She has pneumonia."))]
+        ['pneumonia']
+        """
+        import asyncio  # the caller has it already; others need not pay for it
+
+        vote, deadline = self._checked(threshold, aggregation, timeout)
+        try:
+            call = self._callers.submit(self._recognize, note, threshold, vote, deadline)
+            return await asyncio.wrap_future(call)
+        finally:
+            deadline.given_up.set()
 
     def pipe(
         self,
@@ -195,22 +227,20 @@ class Recognizer:
             The spans of each note, one list a note, an empty one for a note without entities.
 
         Raises:
-            InputError, InferenceError, DeadlineError: as in `recognize`; the number of the note is in the
-                message.
+            InputError, InferenceError, DeadlineError, ClosedError: as in `recognize`, in the note's turn,
+                after the results of the notes before it; the number of the note is in the message.
         """
         vote, deadline = self._checked(threshold, aggregation, timeout)
         if isinstance(notes, str):
             raise InputError("notes is one string: pass a list of notes, or use recognize()")
-        # A note whose turn comes too late is not read; `_pipe` refuses it, after the notes before it.
-        documents = (
-            self._read("" if deadline.passed() else note, number) for number, note in enumerate(notes)
-        )
+        documents = (self._read(note, number, deadline) for number, note in enumerate(notes))
         return self._pipe(documents, threshold, vote, deadline)
 
     def _checked(
         self, threshold: Threshold, aggregation: str | None, timeout: float | None
     ) -> tuple[str, Deadline]:
         """The options of a call: refused at once if wrong, not when the first result is taken."""
+        self._check_open()
         vote = self._bundle.aggregation if aggregation is None else aggregation
         if vote not in AGGREGATIONS:
             raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(AGGREGATIONS)}")
@@ -235,12 +265,12 @@ class Recognizer:
 
         def one(job: Job) -> Words | None:
             document, window = job
-            deadline.check(document.number)
+            self._check(document.number, deadline)
             return None if window is None else self._infer(document, window, vote)
 
         def several(batch: Sequence[Job]) -> list[Words | None]:
             first, _ = batch[0]
-            deadline.check(first.number)
+            self._check(first.number, deadline)
             contents = [window_ids(document, window) for document, window in batch if window is not None]
             with named(first):
                 logits = iter(self._model.batch(contents) if contents else [])
@@ -248,17 +278,23 @@ class Recognizer:
 
         if self._batch_tokens:
             return in_batches(windows, tokens, several, tokens=self._batch_tokens)
-        return in_order(windows, one, executor=self._executor, ahead=self._workers * _AHEAD)
+        return self._in_order(windows, one)
+
+    def _in_order(self, work: Iterable[Item], run: Callable[[Item], Result]) -> Iterator[tuple[Item, Result]]:
+        count = self._workers.count
+        return in_order(work, run, executor=self._workers if count > 1 else None, ahead=count * _AHEAD)
 
     def token_logits(self, note: str) -> npt.NDArray[np.float32]:
         """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""
-        document = self._read(note, 0)
-        runs = in_order(
-            document.windows,
-            lambda window: own_logits(window, self._model.logits(window_ids(document, window))),
-            executor=self._executor,
-            ahead=self._workers * _AHEAD,
-        )
+        _, unlimited = self._checked(0.0, None, None)
+        document = self._read(note, 0, unlimited)
+
+        def one(window: Window) -> npt.NDArray[np.float32]:
+            self._check(0, unlimited)
+            with named(document):
+                return own_logits(window, self._model.logits(window_ids(document, window)))
+
+        runs = self._in_order(document.windows, one)
         parts = [logits for _, logits in runs]
         return np.concatenate(parts) if parts else np.zeros((0, len(self._bundle.labels.names)), np.float32)
 
@@ -272,7 +308,7 @@ class Recognizer:
             path=str(bundle.path),
             precision=self._precision,
             provider=self._model.session.provider,
-            workers=self._workers,
+            workers=self._workers.count,
             threads=self._model.session.threads,
             window=bundle.window,
             overlap=bundle.overlap,
@@ -286,10 +322,57 @@ class Recognizer:
             },
         )
 
-    def _read(self, note: str, number: int) -> Document:
+    def close(self) -> None:
+        """End the threads and give the memory back; again is no error.
+
+        Calls under way in other threads end at their next window with ClosedError, unless they are done by
+        then. Works as a context manager too: `with Recognizer.load() as recognizer`.
+        """
+        self._closed = True
+        self._callers.close()
+        self._workers.close()
+        self._model.close()
+
+    def __enter__(self) -> Recognizer:
+        self._check_open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Callable[[Settings], Recognizer], tuple[Settings]]:
+        """Pickle as the folder's path and the settings: nothing that was read, and no weights."""
+        self._check_open()
+        if self._settings is None:
+            raise TypeError("only a recognizer made by Recognizer.load can be pickled")
+        return type(self)._load, (self._settings,)
+
+    def __copy__(self) -> Recognizer:
+        """The same: threads may share one, and a second would hold the model twice."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Recognizer:
+        return self
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError
+
+    def _check(self, number: int, deadline: Deadline) -> None:
+        """Raise where a call is to stop; asked between windows."""
+        self._check_open()
+        deadline.check(number)
+
+    def _read(self, note: str, number: int, deadline: Deadline) -> Document:
+        self._check(number, deadline)
         if not isinstance(note, str):
             raise InputError(f"note {number} is a {type(note).__name__}: expected a str")
-        encoding = self._tokenizer.encode(note)
+        if len(note) > self._max_characters:
+            raise InputError(
+                f"note {number} has {len(note):,} characters, and at most {self._max_characters:,} are read: "
+                "cut it, or allow more with Recognizer.load(max_characters=...)"
+            )
+        encoding = self._tokenizer.encode(note, between=partial(self._check, number, deadline))
         windows = plan(
             encoding.cuts,
             window=self._bundle.window,
@@ -302,38 +385,3 @@ class Recognizer:
         with named(document):
             logits = self._model.logits(window_ids(document, window), alone=alone)
         return window_words(document, window, logits, vote)
-
-
-@cache
-def _watch_forks() -> weakref.WeakSet[Recognizer]:
-    """All recognizers, to be put right in forked processes."""
-    recognizers: weakref.WeakSet[Recognizer] = weakref.WeakSet()
-
-    def put_right() -> None:
-        for recognizer in recognizers:
-            # The child inherits the pool without its threads, and would wait for them for ever.
-            recognizer._start_workers()
-            recognizer._model.after_fork()
-
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=put_right)
-    return recognizers
-
-
-def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:
-    """The bundle with the caller's windows in place of its own."""
-    window = bundle.window if window is None else window
-    overlap = bundle.overlap if overlap is None else overlap
-    check(window, overlap)
-    if window > bundle.max_window:
-        raise InputError(f"window is {window} tokens, and the model can read {bundle.max_window}")
-    return replace(bundle, window=window, overlap=overlap)
-
-
-def _check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
-    special = len(tokenizer.prefix) + len(tokenizer.suffix)
-    if bundle.window + special > bundle.max_window + 2:
-        raise BundleError(
-            f"window {bundle.window} and {special} special tokens are more than the model's "
-            f"{bundle.max_window + 2} positions"
-        )

@@ -8,12 +8,14 @@ windows at once: there, windows of like length run in batches of so many tokens.
 from __future__ import annotations
 
 import math
+import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass
-from typing import TypeVar
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
 
 from clinspan.errors import DeadlineError, InputError
 
@@ -26,10 +28,17 @@ _BATCHES_DRAWN = 4
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A moment of the monotonic clock, in seconds, and the timeout that set it."""
+    """When a call is to stop: at a moment of the monotonic clock, in seconds, or once nobody waits for it.
+
+    Attributes:
+        timeout: seconds that set the moment.
+        at: the moment.
+        given_up: set once the caller waits no longer.
+    """
 
     timeout: float
     at: float
+    given_up: threading.Event = field(default_factory=threading.Event)
 
     @staticmethod
     def after(timeout: float | None) -> Deadline:
@@ -40,17 +49,25 @@ class Deadline:
             raise InputError(f"timeout is {timeout!r}: expected seconds, more than 0")
         return Deadline(timeout, time.monotonic() + timeout)
 
-    def passed(self) -> bool:
-        """Whether it lies behind us."""
-        return time.monotonic() >= self.at
-
     def check(self, number: int) -> None:
-        """Raise DeadlineError, naming the note by its number, where it has passed."""
-        if self.passed():
+        """Raise DeadlineError, naming the note by its number, where it has passed.
+
+        Where the caller has given up, raise CancelledError; nobody will see it.
+        """
+        if self.given_up.is_set():
+            raise CancelledError
+        if time.monotonic() >= self.at:
             raise DeadlineError(
                 f"the timeout of {self.timeout:g} s passed before note {number} was complete: "
                 "give it more time, or fewer or shorter notes"
             )
+
+
+class Executor(Protocol):
+    """Threads to run jobs on, such as a `ThreadPoolExecutor` or our own `Workers`."""
+
+    def submit(self, run: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
+        """Have a function called on one of them."""
 
 
 def in_order(
@@ -63,7 +80,8 @@ def in_order(
     """Run jobs and yield them with their results in the order in which they came.
 
     Jobs are drawn lazily: at most `ahead` are in flight or waiting to be yielded. So the caller's thread
-    prepares the next jobs while workers run, and memory stays bounded however many there are.
+    prepares the next jobs while workers run, and memory stays bounded however many there are. An error in
+    drawing a job is raised in its turn, after the results of the jobs before it.
 
     Args:
         jobs: any iterable, drawn from the caller's thread.
@@ -74,19 +92,49 @@ def in_order(
     if executor is None:
         yield from ((job, run(job)) for job in jobs)
         return
-    flying: deque[tuple[Job, Future[Result]]] = deque()
+    flying: deque[_Flight[Job, Result]] = deque()
+    errors: list[Exception] = []
     try:
-        for job in jobs:
-            flying.append((job, executor.submit(run, job)))
-            while len(flying) >= ahead or (flying and flying[0][1].done()):
-                done, future = flying.popleft()
-                yield done, future.result()
+        for job in _until_error(jobs, errors):
+            flying.append(_Flight(job, executor.submit(run, job)))
+            while len(flying) >= ahead or (flying and flying[0].ready()):
+                done = flying.popleft()
+                yield done.job, done.result(run)
         while flying:
-            done, future = flying.popleft()
-            yield done, future.result()
+            done = flying.popleft()
+            yield done.job, done.result(run)
     finally:
-        for _, future in flying:
-            future.cancel()
+        for waiting in flying:
+            waiting.cancel()
+    if errors:
+        raise errors.pop()
+
+
+@dataclass(slots=True)
+class _Flight(Generic[Job, Result]):
+    """A job on a worker of one process. In a forked one its future is not to be touched: it may be locked."""
+
+    job: Job
+    future: Future[Result]
+    process: int = field(default_factory=os.getpid)
+
+    def ready(self) -> bool:
+        return self.process != os.getpid() or self.future.done()
+
+    def result(self, run: Callable[[Job], Result]) -> Result:
+        return self.future.result() if self.process == os.getpid() else run(self.job)
+
+    def cancel(self) -> None:
+        if self.process == os.getpid():
+            self.future.cancel()
+
+
+def _until_error(jobs: Iterable[Job], errors: list[Exception]) -> Iterator[Job]:
+    """Jobs until drawing one fails; the error is kept, to be raised in its turn."""
+    try:
+        yield from jobs
+    except Exception as error:  # noqa: BLE001 - whatever the caller's iterable raises is raised again
+        errors.append(error)
 
 
 def in_batches(
@@ -99,7 +147,7 @@ def in_batches(
     """Run jobs in batches of like size and yield them with their results in the order in which they came.
 
     Jobs are drawn lazily, some batches' worth at a time, and sorted by size within those, so that little is
-    padded and memory stays bounded.
+    padded and memory stays bounded. An error in drawing a job is raised in its turn.
 
     Args:
         jobs: any iterable.
@@ -109,13 +157,16 @@ def in_batches(
     """
     drawn: list[Job] = []
     waiting = 0
-    for job in jobs:
+    errors: list[Exception] = []
+    for job in _until_error(jobs, errors):
         drawn.append(job)
         waiting += size(job)
         if waiting >= tokens * _BATCHES_DRAWN:
             yield from zip(drawn, _run_sorted(drawn, size, run, tokens), strict=True)
             drawn, waiting = [], 0
     yield from zip(drawn, _run_sorted(drawn, size, run, tokens), strict=True)
+    if errors:
+        raise errors.pop()
 
 
 def _run_sorted(

@@ -9,19 +9,31 @@ import ctypes
 import logging
 import math
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.errors import BundleError, DeviceError, InferenceError, InputError, MissingDependencyError
+from clinspan import forks
+from clinspan.errors import (
+    BundleError,
+    ClinspanError,
+    ClosedError,
+    DeviceError,
+    InferenceError,
+    InputError,
+    MissingDependencyError,
+)
 
 _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
+_CPU = "CPUExecutionProvider"
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 # Slower than the LayerNormalization and Add that it replaces: 10 to 15 % of a BERT-base on CPU.
@@ -74,27 +86,20 @@ class Session:
             BundleError: onnxruntime cannot load the file, or it is no token classifier.
         """
         ort = _onnxruntime()
-        provider = _provider(ort, device)
-        settings = _session_options(ort, threads, options)
-        try:
-            self._session = ort.InferenceSession(
-                str(path), settings, providers=[provider], disabled_optimizers=_SLOWER_WHEN_FUSED
-            )
-        except Exception as error:
-            if device.kind != "cpu":
-                raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
-            raise BundleError(f"onnxruntime {ort.__version__} cannot load {path.name}") from error
-        _return_memory()
-        # onnxruntime drops a provider that fails to start and goes on without it
-        # (https://github.com/microsoft/onnxruntime/issues/17801).
+        self._start = partial(_start, ort, path, device, threads, options)
+        self._session: Any = self._start()
+        self._closed = False
+        self._lock = threading.Lock()
         self.provider: str = self._session.get_providers()[0]
-        if self.provider != provider[0]:
-            raise DeviceError(f"asked for {provider[0]}, and onnxruntime started {self.provider} instead")
         self.version: str = ort.__version__
+        settings = self._session.get_session_options()
         self.threads: int = settings.intra_op_num_threads
+        parallel = settings.execution_mode == ort.ExecutionMode.ORT_PARALLEL
+        self._has_threads = self.threads != 1 or parallel
         self._classes = classes
         self._inputs = self._check_inputs(path)
         self._output = self._check_output(path)
+        forks.watch(self)
 
     def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Logits:
         """Run the model once.
@@ -108,10 +113,16 @@ class Session:
 
         Raises:
             InferenceError: onnxruntime failed, or the logits are not finite numbers of the right shape.
+            ClosedError: the session was closed.
+            DeviceError: this process was forked after the model was loaded on a GPU.
         """
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         try:
-            (logits,) = self._session.run([self._output], {name: feed[name] for name in self._inputs})
+            with forks.gate:
+                session = self._session or self._started_again()
+                (logits,) = session.run([self._output], {name: feed[name] for name in self._inputs})
+        except ClinspanError:
+            raise
         except Exception as error:
             raise InferenceError(
                 f"the model failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens"
@@ -124,6 +135,33 @@ class Session:
         if not np.isfinite(logits).all():
             raise InferenceError("the model gave logits that are not finite numbers")
         return logits
+
+    def close(self) -> None:
+        """End the session and give its memory back, once the runs under way are done."""
+        with self._lock:
+            self._closed = True
+            self._session = None
+        _return_memory()
+
+    def after_fork(self) -> None:
+        """Let go, in a child process, of a session whose threads or GPU only the parent has."""
+        self._lock = threading.Lock()
+        if self._session is not None and (self._has_threads or self.provider != _CPU):
+            forks.never_end(self._session)
+            self._session = None
+
+    def _started_again(self) -> Any:
+        with self._lock:
+            if self._closed:
+                raise ClosedError
+            if self.provider != _CPU:
+                raise DeviceError(
+                    "a model on a GPU cannot be used in a process forked after it was loaded: load it in the "
+                    "child, or start processes with the method 'spawn'"
+                )
+            if self._session is None:
+                self._session = self._start()
+            return self._session
 
     def _check_inputs(self, path: Path) -> tuple[str, ...]:
         names = tuple(node.name for node in self._session.get_inputs())
@@ -145,6 +183,28 @@ class Session:
                 f"{path.name} gives {classes} logits a token, and there are {self._classes} labels"
             )
         return "logits"
+
+
+def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[str, Any] | None) -> Any:
+    """An `onnxruntime.InferenceSession` on the device asked for."""
+    provider = _provider(ort, device)
+    settings = _session_options(ort, threads, options)
+    try:
+        with forks.gate:
+            session = ort.InferenceSession(
+                str(path), settings, providers=[provider], disabled_optimizers=_SLOWER_WHEN_FUSED
+            )
+    except Exception as error:
+        if device.kind != "cpu":
+            raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
+        raise BundleError(f"onnxruntime {ort.__version__} cannot load {path.name}") from error
+    _return_memory()
+    # onnxruntime drops a provider that fails to start and goes on without it
+    # (https://github.com/microsoft/onnxruntime/issues/17801).
+    started = session.get_providers()[0]
+    if started != provider[0]:
+        raise DeviceError(f"asked for {provider[0]}, and onnxruntime started {started} instead")
+    return session
 
 
 def _return_memory() -> None:
@@ -216,7 +276,7 @@ def _onnxruntime() -> Any:
 
 def _provider(ort: Any, device: Device) -> tuple[str, dict[str, Any]]:
     if device.kind == "cpu":
-        return "CPUExecutionProvider", {}
+        return _CPU, {}
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         raise DeviceError(
             "device 'cuda' was asked for, and this onnxruntime has no CUDAExecutionProvider: "

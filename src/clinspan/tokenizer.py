@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -103,8 +103,10 @@ class Tokenizer:
         self._lone_blank = -1 if lone is None else lone
         self._knows_words = type(backend.model).__name__ == "WordPiece"
 
-    def encode(self, note: str) -> Encoding:
+    def encode(self, note: str, *, between: Callable[[], None] = lambda: None) -> Encoding:
         """Tokenize a note, whatever it contains and however long it is.
+
+        `between` is called before each piece of a long note, and stops the work by raising.
 
         Offsets count characters (Unicode code points) of `note` itself.
 
@@ -112,7 +114,10 @@ class Tokenizer:
         mark a word of its own. Tokenizers that know no such words (byte-level BPE, sentencepiece) get the
         same ones, worked out from the text.
         """
-        pieces = [self._encode_piece(note, start, stop) for start, stop in self._pieces(note)]
+        pieces = []
+        for start, stop in self._pieces(note):
+            between()
+            pieces.append(self._encode_piece(note, start, stop))
         return pieces[0] if len(pieces) == 1 else _join(note, [piece for piece in pieces if len(piece)])
 
     def frame(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

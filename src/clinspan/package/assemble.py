@@ -13,12 +13,12 @@ from typing import Any
 
 from clinspan import __version__
 from clinspan.bundle import Bundle, open_bundle, record_file
+from clinspan.loading import STARTER
 from clinspan.package.errors import PackageError
 from clinspan.package.own import own_files
 from clinspan.package.prune import left_out
 from clinspan.package.resolve import Wheel
 from clinspan.package.targets import Target
-from clinspan.recognizer import STARTER
 
 MODEL_FOLDER = "bundle"
 RECORD = "clinspan-package.json"

@@ -1,0 +1,130 @@
+"""From a model folder and settings to all that a recognizer works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from clinspan.bundle import Bundle, open_bundle
+from clinspan.errors import BundleError, InputError
+from clinspan.model import Model
+from clinspan.profile import read_profile
+from clinspan.session import Device, Session, available_cores
+from clinspan.tokenizer import Tokenizer
+from clinspan.windows import check
+
+STARTER = Path(__file__).parent / "starter"
+
+# A note of this length takes a gigabyte or two while it is read; what is longer is likely no note.
+MAX_CHARACTERS = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a recognizer was loaded, and so how to load it again, in another process too.
+
+    Attributes:
+        path: of the model folder, absolute; None for the bundled starter, wherever it lies.
+        sha256: of the model and of the tokenizer that were loaded; empty where the folder records none.
+
+    The others are as in `Recognizer.load`.
+    """
+
+    path: Path | None
+    device: str = "cpu"
+    precision: str | None = None
+    threads: int | None = None
+    window: int | None = None
+    overlap: int | None = None
+    session_options: Mapping[str, Any] | None = None
+    reuse: int = 0
+    max_characters: int = MAX_CHARACTERS
+    sha256: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a recognizer works with, and the settings that would load it again."""
+
+    bundle: Bundle
+    model: Model
+    tokenizer: Tokenizer
+    precision: str
+    workers: int
+    settings: Settings
+
+
+def load(settings: Settings) -> Loaded:
+    """Load a model folder; raises as `Recognizer.load`."""
+    device = Device.parse(settings.device)
+    _check_numbers(settings)
+    bundle = _with_windows(
+        open_bundle(STARTER if settings.path is None else settings.path), settings.window, settings.overlap
+    )
+    precision = bundle.precision(settings.precision, device.kind)
+    record = bundle.models[precision]
+    sha256 = (record.sha256, bundle.tokenizer.sha256)
+    if settings.sha256 and settings.sha256 != sha256:
+        raise BundleError(
+            f"{bundle.path} holds another {precision} model or tokenizer than the recognizer that was pickled: "
+            "every process must find the same bundle under this path"
+        )
+    tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
+    _check_frame(bundle, tokenizer)
+    cores = settings.threads or available_cores() if device.kind == "cpu" else 1
+    session = partial(
+        Session,
+        bundle.file(record),
+        device=device,
+        classes=len(bundle.labels.names),
+        options=settings.session_options,
+    )
+    wider = cores > 1 and "intra_op_num_threads" not in (settings.session_options or {})
+    model = Model(
+        session(threads=1),
+        tokenizer,
+        widen=partial(session, threads=cores) if wider else None,
+        reuse=settings.reuse,
+    )
+    return Loaded(bundle, model, tokenizer, precision, cores, replace(settings, sha256=sha256))
+
+
+def with_profile(settings: Settings, profile: Path) -> Settings:
+    """The settings with those that a profile adds; what was given explicitly wins."""
+    saved = read_profile(profile)
+    return replace(
+        settings,
+        threads=saved.get("threads") if settings.threads is None else settings.threads,
+        session_options={**saved.get("session_options", {}), **(settings.session_options or {})},
+    )
+
+
+def _check_numbers(settings: Settings) -> None:
+    if settings.threads is not None and settings.threads < 1:
+        raise InputError(f"threads is {settings.threads}: expected at least 1")
+    if settings.reuse < 0:
+        raise InputError(f"reuse is {settings.reuse} windows: expected 0 or more")
+    if settings.max_characters < 1:
+        raise InputError(f"max_characters is {settings.max_characters}: expected at least 1")
+
+
+def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:
+    """The bundle with the caller's windows in place of its own."""
+    window = bundle.window if window is None else window
+    overlap = bundle.overlap if overlap is None else overlap
+    check(window, overlap)
+    if window > bundle.max_window:
+        raise InputError(f"window is {window} tokens, and the model can read {bundle.max_window}")
+    return replace(bundle, window=window, overlap=overlap)
+
+
+def _check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
+    special = len(tokenizer.prefix) + len(tokenizer.suffix)
+    if bundle.window + special > bundle.max_window + 2:
+        raise BundleError(
+            f"window {bundle.window} and {special} special tokens are more than the model's "
+            f"{bundle.max_window + 2} positions"
+        )
