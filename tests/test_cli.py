@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import subprocess
@@ -150,6 +151,17 @@ BAD_FILES = {
     "jsonl-list": ("notes.jsonl", f'["{SECRET}"]'.encode(), 1, "JSON object"),
     "jsonl-no-text": ("notes.jsonl", f'{{"note": "{SECRET}"}}'.encode(), 1, "'text' is missing"),
     "jsonl-number": ("notes.jsonl", b'{"text": 5}', 1, "expected a string"),
+    "jsonl-twice": ("notes.jsonl", f'{{"text": "{SECRET}", "text": ""}}'.encode(), 1, "same key twice"),
+    "jsonl-deep": (
+        "notes.jsonl",
+        f'{{"text": "{SECRET}", "x": {"[" * 200_000}'.encode(),
+        1,
+        "line 1: the JSON is nested too deeply",
+    ),
+    "jsonl-id": ("notes.jsonl", f'{{"id": ["{SECRET}"], "text": "x"}}'.encode(), 1, "expected a name"),
+    "gzip-none": ("note.txt.gz", SECRET.encode(), 1, "not gzip data"),
+    "gzip-cut": ("note.txt.gz", gzip.compress(SECRET.encode() * 50)[:-9], 1, "ends too early"),
+    "gzip-jsonl-cut": ("n.jsonl.gz", gzip.compress(f'{{"x": "{SECRET}"'.encode())[:-9], 1, "ends too early"),
     "jsonl-latin1": ("notes.jsonl", f'{{"text": "{SECRET} \xb0"}}'.encode("latin-1"), 1, "line 1: not UTF-8"),
 }
 
@@ -174,7 +186,13 @@ def test_a_file_that_is_no_note_is_one_clear_line(
     [
         (["extract"], 2),
         (["extract", "gone.txt"], 2),
-        (["extract", "."], 2),
+        (["extract", "EMPTY"], 1),
+        (["extract", "NOTE", "--max-note-bytes", "0"], 2),
+        (["extract", "NOTE", "--resume"], 2),
+        (["extract", "NOTE", "--resume", "-o", "OUT"], 2),
+        (["extract", "NOTE", "--resume", "-f", "jsonl"], 2),
+        (["extract", "NOTE", "--resume", "--force", "-f", "jsonl", "-o", "OUT"], 2),
+        (["extract", "NOTE", "--resume", "-f", "jsonl", "-o", "/dev/null"], 2),
         (["extract", "NOTE", "--format", "xml"], 2),
         (["extract", "NOTE", "--threshold", "high"], 2),
         (["extract", "NOTE", "--threshold", "2"], 1),
@@ -200,7 +218,7 @@ def test_wrong_usage_is_one_clear_line(
     note = tmp_path / "note.txt"
     note.write_text(f"{SECRET} has pneumonia.")
     (tmp_path / "empty").mkdir()
-    names = {"NOTE": str(note), "EMPTY": str(tmp_path / "empty")}
+    names = {"NOTE": str(note), "EMPTY": str(tmp_path / "empty"), "OUT": str(tmp_path / "out")}
     found, text = complaint(capsys, *(names.get(a, a) for a in arguments))
     assert found == code
     assert text.splitlines()[-1].startswith("clinspan")
@@ -226,11 +244,12 @@ def test_progress_is_only_shown_on_a_terminal() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
-    """`clinspan extract ... | head -1`."""
+    """`clinspan extract ... | head -1` ends with exit code 1 and not a word."""
     command = [sys.executable, "-m", "clinspan", "extract", *map(str, EXAMPLES * 3)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert isinstance(process.stdout, io.BufferedReader)
         process.stdout.readline()
         process.stdout.close()
         assert process.stderr is not None
-        assert b"Traceback" not in process.stderr.read()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1

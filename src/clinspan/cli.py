@@ -6,44 +6,32 @@ import argparse
 import dataclasses
 import json
 import sys
-import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from io import TextIOWrapper
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
 
-from clinspan import __version__, cli_evaluate
-from clinspan.decode import AGGREGATIONS, Threshold
+from clinspan import __version__, cli_evaluate, cli_extract
+from clinspan.cli_base import DONE, FAILED, INTERRUPTED, WRONG_USAGE, UsageError, drop_stdout, write_text
 from clinspan.errors import ClinspanError, InputError, MissingDependencyError
-from clinspan.formats.notes import Note, read_notes
-from clinspan.formats.output import FORMATS, as_jsonl, as_table
+from clinspan.formats.notes import read_notes
 from clinspan.package.commands import register as register_package
 from clinspan.recognizer import Recognizer
-
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code: 0 done, 1 failed on data, 2 wrong usage."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
-    except (_UsageError, MissingDependencyError) as error:
+        code = options.run(options)
+    except (UsageError, MissingDependencyError) as error:
         return _complain(error, WRONG_USAGE)
     except ClinspanError as error:
         return _complain(error, FAILED)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output is gone: nothing more to say
-        return FAILED
+        drop_stdout()
+        return FAILED  # the reader of our output is gone: nothing more to say
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
-    return DONE
-
-
-class _UsageError(Exception):
-    """The command line asks for what cannot be."""
+    return DONE if code is None else int(code)
 
 
 def _complain(error: object, code: int) -> int:
@@ -57,23 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     extract = commands.add_parser("extract", help="find the entities of notes")
-    extract.add_argument(
-        "sources", nargs="+", metavar="FILE", help="text file, .jsonl of notes, or - for standard input"
-    )
-    extract.add_argument("-f", "--format", choices=FORMATS, default="table", help="how to write the spans")
-    extract.add_argument("-o", "--output", metavar="FILE", help="write here instead of to standard output")
-    extract.add_argument("--text-field", default="text", help="field of a .jsonl line that holds the note")
-    extract.add_argument("--id-field", default="id", help="field of a .jsonl line that names the note")
-    extract.add_argument(
-        "--threshold",
-        action="append",
-        default=[],
-        metavar="[LABEL=]P",
-        help="leave out spans that score less; repeatable per label",
-    )
-    extract.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
+    cli_extract.add_options(extract)
     _add_model_options(extract)
-    extract.set_defaults(run=_extract)
+    extract.set_defaults(run=lambda options: cli_extract.run(options, _load))
 
     measure = commands.add_parser("evaluate", help="measure a model on annotated documents")
     cli_evaluate.add_options(measure)
@@ -111,7 +85,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _check_model(path: str | None) -> None:
     if path is not None and not Path(path).is_dir():
-        raise _UsageError(f"{path} is not a folder")
+        raise UsageError(f"{path} is not a folder")
 
 
 def _load(options: argparse.Namespace) -> Recognizer:
@@ -126,35 +100,7 @@ def _load(options: argparse.Namespace) -> Recognizer:
             overlap=options.overlap,
         )
     except InputError as error:  # nothing was read yet: what is wrong is an option
-        raise _UsageError(str(error)) from error
-
-
-def _extract(options: argparse.Namespace) -> None:
-    for source in options.sources:
-        _check_source(source, options.output)
-    threshold = _threshold(options.threshold)
-    recognizer = _load(options)
-    notes = read_notes(options.sources, text_field=options.text_field, id_field=options.id_field)
-    write = as_jsonl if options.format == "jsonl" else as_table
-    pending: deque[Note] = deque()
-
-    def texts() -> Iterator[str]:
-        for note in _with_progress(notes):
-            pending.append(note)
-            yield note.text
-
-    with _output(options.output) as out:
-        for spans in recognizer.pipe(texts(), threshold=threshold, aggregation=options.aggregation):
-            print(write(pending.popleft(), spans), file=out)
-
-
-def _check_source(source: str, output: str | None) -> None:
-    path = Path(source)
-    # A pipe is as good as a file: <(zcat note.gz).
-    if source != "-" and (not path.exists() or path.is_dir()):
-        raise _UsageError(f"{source} is not a file")
-    if source != "-" and output is not None and Path(output).exists() and path.samefile(output):
-        raise _UsageError(f"--output {output} is also an input: writing would destroy the note")
+        raise UsageError(str(error)) from error
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -175,50 +121,4 @@ def _bench(options: argparse.Namespace) -> None:
     best = bench.best(timings, by=options.by)
     print(f"best by {options.by}: {best.name}")
     if options.save:
-        with _output(options.save) as out:
-            json.dump(best.options, out, indent=2)
-
-
-def _threshold(values: Sequence[str]) -> Threshold:
-    limits: dict[str, float] = {}
-    for value in values:
-        label, _, number = value.rpartition("=")
-        try:
-            limits[label] = float(number)
-        except ValueError:
-            raise _UsageError(f"--threshold {value}: expected a number, or LABEL=number") from None
-    if "" in limits and len(limits) > 1:
-        raise _UsageError("--threshold: give one number, or one for each label")
-    return limits.get("", limits) if limits else 0.0
-
-
-@contextmanager
-def _output(path: str | None) -> Iterator[TextIO]:
-    if path is None:
-        if isinstance(sys.stdout, TextIOWrapper):  # a terminal's own encoding may lack a note's characters
-            sys.stdout.reconfigure(encoding="utf-8")
-        yield sys.stdout
-        return
-    try:
-        with Path(path).open("w", encoding="utf-8") as stream:
-            yield stream
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _with_progress(notes: Iterable[Note]) -> Iterator[Note]:
-    """Count the notes on a terminal's standard error, once there are several."""
-    shown = sys.stderr.isatty()
-    began = last = time.monotonic()
-    characters = count = 0
-    for note in notes:
-        yield note
-        count += 1
-        characters += len(note.text)
-        now = time.monotonic()
-        if shown and count > 1 and now - last > 0.2:
-            last = now
-            rate = characters / (now - began)
-            print(f"\r{count:,} notes, {rate:,.0f} characters/s ", end="", file=sys.stderr, flush=True)
-    if shown and count > 1:
-        print(file=sys.stderr)
+        write_text(Path(options.save), json.dumps(best.options, indent=2))

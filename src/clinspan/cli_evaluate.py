@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from clinspan.cli_base import Load, write_text
 from clinspan.errors import InputError
 from clinspan.evaluation import evaluate
 from clinspan.formats.annotated import FORMATS, read_annotated
 from clinspan.formats.document import Document, Entity
 from clinspan.formats.scores import as_html, as_json, as_table
 from clinspan.recognizer import Recognizer
-
-Load = Callable[[argparse.Namespace], Recognizer]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +62,7 @@ def run(options: argparse.Namespace, load: Load) -> str:
     scores = evaluate(gold, found, labels=options.label, resamples=options.resamples, seed=options.seed)
     if options.html:
         title = f"{recognizer.report().model} on {Path(options.gold).name}"
-        _write(Path(options.html), as_html(scores, gold, found, title=title))
+        write_text(Path(options.html), as_html(scores, gold, found, title=title))
     if options.format == "json":
         return as_json(scores, {"gold": options.gold, "model": asdict(recognizer.report()), "map": names})
     return as_table(scores)
@@ -82,10 +81,3 @@ def _names(pairs: Sequence[str]) -> dict[str, str]:
     if wrong:
         raise InputError(f"--map {wrong[0]}: expected FOUND=ANNOTATED, such as DRUG=TREATMENT")
     return {found: annotated for found, _, annotated in (pair.partition("=") for pair in pairs)}
-
-
-def _write(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error

@@ -1,33 +1,116 @@
-"""Lines of annotated files, with the place that an error names. No message contains text of a note."""
+"""Lines of text files, plain or gzip, with the place that an error names. No message contains text of a note."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from clinspan.errors import InputError
 from clinspan.formats.document import Entity
 
+# The largest line or text file that is read unless more is asked for: far more than any note, far less than memory.
+MAX_BYTES = 64 * 2**20
 
-def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+# Part of a line that is too long to keep.
+_CHUNK = 2**20
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; one that ends in .gz is decompressed as it is read, never as a whole.
+
+    Raises:
+        InputError: the file cannot be opened or, inside the `with`, be read or decompressed to its end.
+    """
+    try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path) as stream:
+                yield cast(BinaryIO, stream)
+        else:
+            with path.open("rb") as plain:
+                yield plain
+    except EOFError:
+        raise InputError(f"{path}: the gzip data ends too early: the file was cut off") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise InputError(f"{path}: damaged, or not gzip data") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def scan_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, bytes | None]]:
+    """Yield (place, line) for every line, without its line end; None for a line of more than `max_bytes` bytes.
+
+    Such a line is passed over in parts, so that neither it nor a file that decompresses to it fills the memory.
+
+    Raises:
+        InputError: as `open_bytes`, after the lines that could be read.
+    """
+    with open_bytes(path) as stream:
+        number = 0
+        # Two more than the limit, for the line end.
+        while line := stream.readline(max_bytes + 2):
+            number += 1
+            whole = line.endswith(b"\n") or len(line) < max_bytes + 2
+            content = line.rstrip(b"\r\n")
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(_CHUNK)
+            yield f"{path}, line {number}", content if whole and len(content) <= max_bytes else None
+
+
+def read_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, str]]:
     """Yield (place, line) for every line, without its line end; the place reads "FILE, line N".
 
     Raises:
-        InputError: the file cannot be read or is not UTF-8.
+        InputError: as `open_bytes`, or a line is not UTF-8 or has more than `max_bytes` bytes.
+    """
+    first = True
+    for where, line in scan_lines(path, max_bytes=max_bytes):
+        yield where, decode_line(line, where, first=first, max_bytes=max_bytes)
+        first = False
+
+
+def decode_line(line: bytes | None, where: str, *, first: bool, max_bytes: int) -> str:
+    """The text of a line that `scan_lines` gave; the first may begin with a byte order mark.
+
+    Raises:
+        InputError: it is not UTF-8, or was too long.
+    """
+    if line is None:
+        raise InputError(f"{where}: longer than the limit of {max_bytes:,} bytes")
+    return decode(line, where, mark=first)
+
+
+def read_at_most(stream: BinaryIO, max_bytes: int, where: str) -> bytes:
+    """All of a stream.
+
+    Raises:
+        InputError: it holds more than `max_bytes` bytes; little more than those are read.
+    """
+    parts: list[bytes] = []
+    size = 0
+    while part := stream.read(_CHUNK):
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            raise InputError(f"{where}: larger than the limit of {max_bytes:,} bytes")
+    return b"".join(parts)
+
+
+def decode(data: bytes, where: str, *, mark: bool) -> str:
+    """UTF-8 as text, without the byte order mark that it may begin with where `mark`.
+
+    Raises:
+        InputError: it is not UTF-8.
     """
     try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                where = f"{path}, line {number}"
-                try:
-                    text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                except UnicodeDecodeError as error:
-                    raise InputError(f"{where}: not UTF-8 (byte {error.start}): convert it first") from None
-                yield where, text.rstrip("\r\n")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+        return data.decode("utf-8-sig" if mark else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: not UTF-8 (byte {error.start}): convert it first") from None
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -41,16 +124,31 @@ def read_objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield where, parse_object(line, where)
 
 
+class _DuplicateKeyError(ValueError):
+    """Two values for one key: JSON leaves open which one counts, so neither is taken."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise _DuplicateKeyError
+    return row
+
+
 def parse_object(line: str, where: str) -> Mapping[str, Any]:
     """Parse one JSON object.
 
     Raises:
-        InputError: it is none; the message says where.
+        InputError: it is none, is nested too deeply, or has a key twice; the message says where.
     """
     # The cause is left out: a JSON error carries the whole line.
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        row = json.loads(line, object_pairs_hook=_unique)
+    except RecursionError:
+        raise InputError(f"{where}: the JSON is nested too deeply") from None
+    except _DuplicateKeyError:
+        raise InputError(f"{where}: an object of the JSON has the same key twice") from None
+    except ValueError as error:
         column = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise InputError(f"{where}: not valid JSON{column}") from None
     if not isinstance(row, dict):

@@ -1,0 +1,75 @@
+"""The note files of a folder, in an order that is the same every time."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+NOTE_SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of a folder: its path relative to it, with `/`; `problem` where a folder cannot be listed."""
+
+    name: str
+    path: Path
+    problem: str = ""
+
+
+def walk(folder: Path, *, left_out: Counter[str], exclude: Path | None = None) -> Iterator[Found]:
+    """The note files of a folder and the folders in it, sorted by name, folder by folder.
+
+    Links to files are followed; links to folders are not, so that none is read twice and no loop is
+    walked for ever.
+
+    Args:
+        folder: where to begin.
+        left_out: counts, by kind, what is no note file; filled as the walk goes on.
+        exclude: a file to pass over without counting it, such as the results being written.
+    """
+    own = _status(exclude) if exclude is not None else None
+    waiting: list[tuple[str, Path, bool]] = [("", folder, True)]
+    while waiting:
+        name, path, is_folder = waiting.pop()
+        if not is_folder:
+            yield Found(name, path)
+            continue
+        try:
+            with os.scandir(path) as entries:
+                children = sorted(entries, key=lambda entry: entry.name, reverse=True)
+        except OSError as error:
+            yield Found(name or ".", path, f"{path}: {error.strerror}")
+            continue
+        for child in children:
+            is_folder = child.is_dir(follow_symlinks=False)
+            status = _status(Path(child.path))
+            if own is not None and status is not None and os.path.samestat(own, status):
+                continue
+            kind = "" if is_folder else _other_kind(child, status)
+            if kind:
+                left_out[kind] += 1
+            else:
+                waiting.append((f"{name}/{child.name}".lstrip("/"), path / child.name, is_folder))
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What a path leads to; None where that cannot be told."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _other_kind(entry: os.DirEntry[str], status: os.stat_result | None) -> str:
+    """What an entry is that is no note file; empty for one that is."""
+    if status is not None and stat.S_ISDIR(status.st_mode):
+        return "linked folder"
+    if not entry.name.lower().endswith(NOTE_SUFFIXES):
+        return Path(entry.name).suffix.lower() or "no suffix"
+    # To read a pipe would wait for ever. A link to nowhere is read, and its error is the note's.
+    return "no regular file" if status is not None and not stat.S_ISREG(status.st_mode) else ""
