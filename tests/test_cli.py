@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -246,7 +247,8 @@ def test_progress_is_only_shown_on_a_terminal() -> None:
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
     """`clinspan extract ... | head -1` ends with exit code 1 and not a word."""
     command = [sys.executable, "-m", "clinspan", "extract", *map(str, EXAMPLES * 3)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=buffered) as process:
         assert isinstance(process.stdout, io.BufferedReader)
         process.stdout.readline()
         process.stdout.close()

@@ -447,7 +447,8 @@ def test_a_device_without_room_is_one_clear_line(to: str, tmp_path: Path) -> Non
 def command(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
     """`clinspan extract` in a process of its own."""
     words = [sys.executable, "-m", "clinspan", "extract", *map(str, arguments)]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, **options)
+    buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    return subprocess.Popen(words, stderr=subprocess.PIPE, env=buffered, **options)
 
 
 def finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:

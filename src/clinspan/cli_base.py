@@ -43,7 +43,6 @@ def write_stdout(text: str) -> None:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        drop_stdout()
         raise
     except OSError as error:
         drop_stdout()
