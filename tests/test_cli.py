@@ -206,6 +206,8 @@ def test_a_file_that_is_no_note_is_one_clear_line(
         (["extract", "NOTE", "--window", "100000"], 2),
         (["extract", "NOTE", "--threads", "0"], 2),
         (["extract", "NOTE", "--threads", "two"], 2),
+        (["extract", "NOTE", "--max-characters", "0"], 2),
+        (["extract", "NOTE", "--max-characters", "5"], 1),
         (["extract", "NOTE", "-o", "gone/out"], 1),
         (["frobnicate"], 2),
         ([], 2),

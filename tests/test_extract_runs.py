@@ -232,12 +232,12 @@ def fail_on(recognizer: Recognizer, begins: list[str], kind: str, monkeypatch: p
         if any(tuple(content[: len(mark)]) == mark for content in contents for mark in marks):
             raise InferenceError("the model gave logits that are not finite numbers")
 
-    def checked_read(note: str, number: int) -> Any:
+    def checked_read(note: str, number: int, deadline: Any) -> Any:
         if note.startswith(tuple(begins)):
             if kind == "memory":
                 raise MemoryError
             raise InputError(f"note {number} has too many characters")
-        return read(note, number)
+        return read(note, number, deadline)
 
     def checked_one(content: Any, **options: Any) -> Any:
         check(content)

@@ -13,6 +13,7 @@ from clinspan import __version__, cli_evaluate, cli_extract
 from clinspan.cli_base import DONE, FAILED, INTERRUPTED, WRONG_USAGE, UsageError, drop_stdout, write_text
 from clinspan.errors import ClinspanError, InputError, MissingDependencyError
 from clinspan.formats.notes import read_notes
+from clinspan.loading import MAX_CHARACTERS
 from clinspan.package.commands import register as register_package
 from clinspan.recognizer import Recognizer
 
@@ -77,6 +78,13 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N; never falls back to another")
     parser.add_argument("--precision", help="int8, fp32 or fp16")
     parser.add_argument("--threads", type=int, help="cores to use; all that this process may use otherwise")
+    parser.add_argument(
+        "--max-characters",
+        type=int,
+        default=MAX_CHARACTERS,
+        metavar="N",
+        help="longest note that is read, in characters; a longer one is an error, never cut (%(default)s)",
+    )
     parser.add_argument("--window", type=int, help="tokens that one run reads; the bundle's otherwise")
     parser.add_argument(
         "--overlap", type=int, help="tokens that neighbouring windows share; the bundle's otherwise"
@@ -98,6 +106,7 @@ def _load(options: argparse.Namespace) -> Recognizer:
             threads=options.threads,
             window=options.window,
             overlap=options.overlap,
+            max_characters=options.max_characters,
         )
     except InputError as error:  # nothing was read yet: what is wrong is an option
         raise UsageError(str(error)) from error
