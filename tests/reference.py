@@ -37,6 +37,15 @@ def number_words(note: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
     return numbers
 
 
+def without_blanks(note: str, start: int, end: int) -> tuple[int, int]:
+    """A token's offsets without the blanks at its ends; one of blanks alone is empty where it ended."""
+    while start < end and note[start].isspace():
+        start += 1
+    while start < end and note[end - 1].isspace():
+        end -= 1
+    return start, end
+
+
 def is_punctuation(char: str) -> bool:
     """BERT's definition of punctuation."""
     code = ord(char)

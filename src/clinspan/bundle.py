@@ -90,7 +90,7 @@ class Bundle:
             InputError: the bundle has no such precision.
         """
         if wanted is not None:
-            if wanted not in self.models:
+            if not isinstance(wanted, str) or wanted not in self.models:
                 raise InputError(
                     f"precision {wanted!r} is not in the bundle: it has {', '.join(self.models)}"
                 )
@@ -264,7 +264,11 @@ def _verified(folder: Path, record: FileRecord) -> Path:
     parts = PureWindowsPath(record.path)  # also splits at "/", and knows drives
     if parts.anchor or ".." in parts.parts or not parts.name:
         raise BundleError(f"{MANIFEST} names a file outside its folder: {record.path}")
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # a name longer than names can be
+        found = False
+    if not found:
         raise BundleError(f"{record.path} is missing in {folder}")
     size = path.stat().st_size
     if size != record.size:

@@ -258,7 +258,7 @@ def _best_tokens(best: npt.NDArray[np.float32], first: npt.NDArray[np.intp]) -> 
 def score_limits(threshold: Threshold, names: tuple[str, ...]) -> list[float]:
     """The least score of each entity; raises InputError as `spans` does."""
     if isinstance(threshold, Mapping):
-        unknown = sorted(set(threshold) - set(names))
+        unknown = [name for name in threshold if name not in names]
         if unknown:
             raise InputError(
                 f"threshold names an unknown label {unknown[0]!r}: the model has {', '.join(names)}"

@@ -90,6 +90,8 @@ def evaluate(
         raise InputError(
             f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more"
         )
+    if seed < 0:
+        raise InputError(f"seed is {seed}: expected 0 or more")
     looked_for = {e.label for d in gold for e in d.entities if d.labels is None or e.label in d.labels}
     used = sorted(looked_for) if labels is None else list(dict.fromkeys(labels))
     tables = {

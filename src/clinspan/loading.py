@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.bundle import Bundle, open_bundle
+from clinspan.checks import of_kind, whole
 from clinspan.errors import BundleError, InputError
 from clinspan.model import Model
 from clinspan.profile import read_profile
@@ -60,7 +61,7 @@ class Loaded:
 def load(settings: Settings) -> Loaded:
     """Load a model folder; raises as `Recognizer.load`."""
     device = Device.parse(settings.device)
-    _check_numbers(settings)
+    _check_kinds(settings)
     bundle = _with_windows(
         open_bundle(STARTER if settings.path is None else settings.path), settings.window, settings.overlap
     )
@@ -94,6 +95,7 @@ def load(settings: Settings) -> Loaded:
 
 def with_profile(settings: Settings, profile: Path) -> Settings:
     """The settings with those that a profile adds; what was given explicitly wins."""
+    _check_kinds(settings)
     saved = read_profile(profile)
     return replace(
         settings,
@@ -102,13 +104,12 @@ def with_profile(settings: Settings, profile: Path) -> Settings:
     )
 
 
-def _check_numbers(settings: Settings) -> None:
-    if settings.threads is not None and settings.threads < 1:
-        raise InputError(f"threads is {settings.threads}: expected at least 1")
-    if settings.reuse < 0:
-        raise InputError(f"reuse is {settings.reuse} windows: expected 0 or more")
-    if settings.max_characters < 1:
-        raise InputError(f"max_characters is {settings.max_characters}: expected at least 1")
+def _check_kinds(settings: Settings) -> None:
+    of_kind("session_options", settings.session_options, (Mapping,), "a mapping")
+    if settings.threads is not None:
+        whole("threads", settings.threads, least=1)
+    whole("reuse", settings.reuse, least=0, unit="windows")
+    whole("max_characters", settings.max_characters, least=1)
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:

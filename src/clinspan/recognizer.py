@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.bundle import Bundle
+from clinspan.checks import of_kind
 from clinspan.decode import (
     AGGREGATIONS,
     Span,
@@ -116,6 +118,8 @@ class Recognizer:
         >>> Recognizer.load().report().precision
         'int8'
         """
+        of_kind("path", path, (str, os.PathLike), "a path")
+        of_kind("profile", profile, (str, os.PathLike), "a path")
         settings = Settings(
             path=None if path is None else Path(path).absolute(),
             device=device,
@@ -233,6 +237,8 @@ class Recognizer:
         vote, deadline = self._checked(threshold, aggregation, timeout)
         if isinstance(notes, str):
             raise InputError("notes is one string: pass a list of notes, or use recognize()")
+        if not isinstance(notes, Iterable):
+            raise InputError(f"notes is a {type(notes).__name__}: expected an iterable of texts")
         documents = (self._read(note, number, deadline) for number, note in enumerate(notes))
         return self._pipe(documents, threshold, vote, deadline)
 
@@ -242,7 +248,7 @@ class Recognizer:
         """The options of a call: refused at once if wrong, not when the first result is taken."""
         self._check_open()
         vote = self._bundle.aggregation if aggregation is None else aggregation
-        if vote not in AGGREGATIONS:
+        if not isinstance(vote, str) or vote not in AGGREGATIONS:
             raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(AGGREGATIONS)}")
         score_limits(threshold, self._table.names)
         return vote, Deadline.after(timeout)

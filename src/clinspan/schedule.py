@@ -22,6 +22,9 @@ from clinspan.errors import DeadlineError, InputError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+# Seconds; a clock reading and a larger integer cannot be added.
+_FOR_EVER = 1e18
+
 # Batches' worth of jobs that are sorted by size together.
 _BATCHES_DRAWN = 4
 
@@ -47,7 +50,7 @@ class Deadline:
             return Deadline(math.inf, math.inf)
         if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
             raise InputError(f"timeout is {timeout!r}: expected seconds, more than 0")
-        return Deadline(timeout, time.monotonic() + timeout)
+        return Deadline(timeout, time.monotonic() + min(timeout, _FOR_EVER))
 
     def check(self, number: int) -> None:
         """Raise DeadlineError, naming the note by its number, where it has passed.

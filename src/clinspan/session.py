@@ -50,7 +50,7 @@ class Device:
     @staticmethod
     def parse(name: str) -> Device:
         """Read a device name; raises InputError for anything but `cpu`, `cuda`, `cuda:N`."""
-        kind, _, index = name.partition(":")
+        kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
         if kind == "cpu" and not index:
             return Device("cpu")
         if kind == "cuda" and (not index or index.isdecimal()):
@@ -295,6 +295,8 @@ def _session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) 
     # Spinning threads of one session slow every other session in the process down by half.
     options = {"session.intra_op.allow_spinning": "0", **(options or {})}
     for key, value in options.items():
+        if not isinstance(key, str):
+            raise InputError(f"session_options: a name is a {type(key).__name__}, expected a str")
         if "." in key:
             settings.add_session_config_entry(key, str(value))
         elif hasattr(settings, key) and not callable(getattr(settings, key)):

@@ -228,18 +228,29 @@ def _trim(
     Returns:
         Offsets, int32 (n, 2), and which tokens are empty and lead a word, bool (n,).
     """
-    start, end = offsets[:, 0].copy(), offsets[:, 1].copy()
-    blank = _is_blank(codes)
-    while (step := (start < end) & blank[start]).any():
-        start[step] += 1
-    while (step := (start < end) & blank[end - 1]).any():
-        end[step] -= 1
+    start, end = _visible(offsets, _is_blank(codes))
     empty = start == end
     leads = np.zeros(len(offsets), dtype=bool)
     leads[:-1] = empty[:-1] & ~empty[1:] & (units[1:] == units[:-1])
     lost = empty & ~leads
     start[lost] = end[lost] = np.maximum.accumulate(np.where(empty, 0, end))[lost]
     return np.stack([start, end], axis=1), leads
+
+
+def _visible(
+    offsets: npt.NDArray[np.int32], blank: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Start and end of each token without the blanks at its ends, int32 (n,) each; a token of blanks alone ends up
+    empty where it ended.
+
+    One look-up a token, however many blanks: sentencepiece makes a single token of a megabyte of rare ones.
+    """
+    place = np.arange(len(blank), dtype=np.int32)
+    next_visible = np.minimum.accumulate(np.where(blank, place[-1], place)[::-1])[::-1]
+    past_visible = np.zeros_like(place)
+    past_visible[1:] = np.maximum.accumulate(np.where(blank, 0, place + 1)[:-1])
+    start = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
+    return start, np.maximum(past_visible[offsets[:, 1]], start)
 
 
 def _is_blank(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:

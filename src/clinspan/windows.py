@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from clinspan.checks import whole
 from clinspan.errors import InputError
 from clinspan.tokenizer import BLANK_LINE, INSIDE_WORD
 
@@ -72,9 +73,8 @@ def plan(
 
 def check(window: int, overlap: int) -> None:
     """Raise InputError where the two make no plan."""
-    if window < 1:
-        raise InputError(f"window is {window} tokens: expected at least 1")
-    if not 0 <= overlap < window:
+    whole("window", window, least=1, unit="tokens")
+    if whole("overlap", overlap, least=0, unit="tokens") >= window:
         raise InputError(f"overlap is {overlap} tokens: expected 0 to {window - 1}, less than the window")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clinspan.errors import InputError
 from clinspan.formats.document import Document, Entity
-from clinspan.formats.lines import checked, read_lines
+from clinspan.formats.lines import checked, offset, read_lines
 
 
 def read(folder: Path) -> Iterator[Document]:
@@ -59,7 +59,8 @@ def _entities(path: Path, text: str) -> Iterator[Entity]:
         offsets = place[1].split(" ")
         if len(offsets) != 2 or not all(part.isascii() and part.isdigit() for part in offsets):
             raise InputError(f"{where}: expected two offsets after the label")
-        entity = Entity(int(offsets[0]), int(offsets[1]), place[0])
+        start, end = (offset(part, "an offset", where) for part in offsets)
+        entity = Entity(start, end, place[0])
         # BRAT writes a line end inside an annotation as a blank.
         if text[entity.start : entity.end].split() != parts[2].split():
             raise InputError(

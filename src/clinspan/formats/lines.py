@@ -161,13 +161,17 @@ def kind(value: object) -> str:
     return "missing" if value is None else f"a {type(value).__name__}"
 
 
+# More than any text has characters; Python refuses to read numbers of thousands of digits.
+_DIGITS = 18
+
+
 def offset(value: object, name: str, where: str) -> int:
     """An offset in characters; numbers written as strings are taken, as protocol buffers write them so.
 
     Raises:
         InputError: it is no whole number.
     """
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InputError(f"{where}: {name} is {kind(value)}, expected a whole number of characters")

@@ -37,6 +37,8 @@ def parse(row: Mapping[str, Any], where: str, name: str) -> Document:
         raise InputError(f"{where}: entities is {kind(rows)}, expected a list")
     entities = checked((_entity(entity, where) for entity in rows), len(text), where)
     found = row.get("id")
+    if isinstance(found, dict | list):
+        raise InputError(f"{where}: id is {kind(found)}, expected a name")
     return Document(
         name if found is None else str(found), text, entities, None if labels is None else frozenset(labels)
     )

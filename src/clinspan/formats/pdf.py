@@ -19,15 +19,17 @@ def read_pdf(path: Path) -> str:
     """
     try:
         from pypdf import PdfReader
-        from pypdf.errors import PyPdfError
     except ImportError as error:
         raise MissingDependencyError("reading a PDF needs pypdf: pip install 'clinspan[pdf]'") from error
+    text = problem = ""
     try:
         text = "\n".join(page.extract_text() for page in PdfReader(path).pages)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    except PyPdfError as error:
-        raise InputError(f"{path}: not a PDF that can be read ({type(error).__name__})") from error
+    except Exception as error:  # noqa: BLE001 - pypdf raises errors of every kind on damaged files
+        problem = type(error).__name__
+    if problem:  # raised out here: what pypdf says may quote the text
+        raise InputError(f"{path}: not a PDF that can be read ({problem})")
     if not text.strip():
         raise InputError(f"{path}: the PDF holds no text; a scanned page must go through OCR first")
     return text

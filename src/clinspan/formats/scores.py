@@ -45,7 +45,8 @@ def as_table(evaluation: Evaluation) -> str:
     if evaluation.unscored:
         shown = ", ".join(f"{label} {count:,}" for label, count in evaluation.unscored.items())
         lines.append(f"not scored, since nobody annotated them: {shown}")
-    return "\n".join(lines)
+    # A label from a JSON escape may be no Unicode that a terminal or a file takes.
+    return "\n".join(lines).encode("utf-8", "replace").decode("utf-8")
 
 
 def _rows(evaluation: Evaluation) -> Iterator[tuple[str, Mapping[str, Score]]]:

@@ -48,8 +48,9 @@ def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
 
 def _http(service: Service, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     request = event["requestContext"]
-    version_2 = request.get("http", {}) if isinstance(request, dict) else {}
-    method = str(version_2.get("method") or event.get("httpMethod") or "POST").upper()
+    version_2 = request.get("http") if isinstance(request, dict) else None
+    named = version_2.get("method") if isinstance(version_2, dict) else None
+    method = str(named or event.get("httpMethod") or "POST").upper()
     answer = respond(
         service, method, lambda: _body(event), seconds=_seconds(context), request_id=_id(context)
     )

@@ -1,0 +1,3 @@
+"""Coverage-guided fuzzing of everything that reads what nobody checked. See README.md."""
+
+from __future__ import annotations

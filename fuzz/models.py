@@ -1,0 +1,48 @@
+"""Recognizers that cost next to nothing: an embedding table and a projection behind real tokenizers."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from clinspan import Recognizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the tests' own tokenizers and models
+
+import kit
+import tiny
+
+FAMILIES = {
+    "wordpiece": kit.wordpiece,
+    "wordpiece-cased": lambda texts: kit.wordpiece(texts, lowercase=False),
+    "byte-bpe": kit.byte_bpe,
+    "unigram": kit.unigram,
+}
+_MEMORY = Path("/dev/shm")  # files that are written a hundred thousand times
+WINDOWS = ((190, 0), (64, 0), (40, 16), (24, 7))
+NARROW_WINDOWS = ((8, 0), (7, 3), (2, 1), (1, 0))
+
+
+@cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="clinspan-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None)
+
+
+def scratch() -> Path:
+    """A folder for the files of this process; gone when it ends."""
+    return Path(_folder().name)
+
+
+@cache
+def bundle(family: str) -> Path:
+    """A bundle with a tokenizer of a family."""
+    notes = [path.read_text(encoding="utf-8") for path in kit.EXAMPLES]
+    return tiny.bundle(scratch() / family, FAMILIES[family](notes))
+
+
+@cache
+def recognizer(family: str, window: int = 190, overlap: int = 0, *, reuse: int = 0) -> Recognizer:
+    """A recognizer on one thread."""
+    return Recognizer.load(bundle(family), threads=1, window=window, overlap=overlap, reuse=reuse)

@@ -1,0 +1,37 @@
+"""Options of the public calls, checked before they are used: one way to say that a number is none."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+from clinspan.errors import InputError
+
+
+def whole(name: str, value: object, *, least: int, unit: str = "") -> int:
+    """A whole number.
+
+    Args:
+        name: of the option, for the message.
+        value: what was given; a numpy integer will do.
+        least: the smallest that makes sense.
+        unit: what it counts, for the message.
+
+    Raises:
+        InputError: it is none, or too small.
+
+    >>> whole("threads", 2, least=1)
+    2
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(
+            f"{name} is a {type(value).__name__}: expected a whole number{unit and f' of {unit}'}"
+        )
+    if value < least:
+        raise InputError(f"{name} is {value}{unit and f' {unit}'}: expected at least {least}")
+    return int(value)
+
+
+def of_kind(name: str, value: object, kinds: tuple[type, ...], expected: str) -> None:
+    """Raise InputError unless an option is None or of one of the kinds; `expected` says them in words."""
+    if value is not None and not isinstance(value, kinds):
+        raise InputError(f"{name} is a {type(value).__name__}: expected {expected}")
