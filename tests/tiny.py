@@ -22,7 +22,8 @@ _FLOAT, _INT64 = 1, 7
 def bundle(folder: Path, tokenizer: Tokenizer, *, table: np.ndarray | None = None) -> Path:
     """Write a bundle whose logits for a token are a row of `table`, float32 (vocabulary, labels).
 
-    Without a table they are random, with spans of every shape in any text.
+    Without a table they are random, with spans of every shape in any text. With too few rows the model fails, with
+    another number of columns it breaks its own promise.
     """
     (folder / "onnx").mkdir(parents=True)
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -52,7 +53,7 @@ def model(table: np.ndarray) -> bytes:
     node = _bytes(1, b"table") + _bytes(1, b"input_ids") + _bytes(2, b"logits") + _bytes(4, b"Gather")
     graph = _bytes(1, node) + _bytes(2, b"tiny") + _bytes(5, tensor)
     graph += _bytes(11, _value("input_ids", _INT64, ["b", "t"]))
-    graph += _bytes(12, _value("logits", _FLOAT, ["b", "t", table.shape[1]]))
+    graph += _bytes(12, _value("logits", _FLOAT, ["b", "t", len(LABELS)]))
     return _number(1, 8) + _bytes(7, graph) + _bytes(8, _bytes(1, b"") + _number(2, 13))
 
 

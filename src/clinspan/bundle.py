@@ -264,11 +264,7 @@ def _verified(folder: Path, record: FileRecord) -> Path:
     parts = PureWindowsPath(record.path)  # also splits at "/", and knows drives
     if parts.anchor or ".." in parts.parts or not parts.name:
         raise BundleError(f"{MANIFEST} names a file outside its folder: {record.path}")
-    try:
-        found = path.is_file()
-    except OSError:  # a name longer than names can be
-        found = False
-    if not found:
+    if not path.is_file():
         raise BundleError(f"{record.path} is missing in {folder}")
     size = path.stat().st_size
     if size != record.size:

@@ -121,8 +121,6 @@ def _check(labels: LabelSet) -> None:
         if labels.scheme != "IO" and prefix not in _PREFIXES[labels.scheme]:
             raise BundleError(f"label '{prefix}-{entity}' does not fit the scheme {labels.scheme}")
     entities = {entity for _, entity in places}
-    if not all(isinstance(name, str) for name in labels.rename.values()):
-        raise BundleError("the renaming gives an entity a name that is no string")
     unknown = sorted(set(labels.rename) - entities)
     if unknown:
         raise BundleError(f"cannot rename {unknown[0]!r}: the model has no such entity")

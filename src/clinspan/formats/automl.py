@@ -78,8 +78,8 @@ def _pdf_path(document: object, where: str, folder: Path) -> Path:
     uri = uris[0].removeprefix("file://")
     if "://" in uri:
         raise InputError(
-            f"{where}: {uri.split('://')[0]}:// is a remote address, and clinspan opens no connection: "
-            "copy the file here and give its path"
+            f"{where}: a PDF at a remote address, and clinspan opens no connection: copy the file here and "
+            "give its path"
         )
     return folder / uri
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clinspan.errors import InputError
 from clinspan.formats.document import Document, Entity
-from clinspan.formats.lines import checked, offset, read_lines
+from clinspan.formats.lines import checked, decode, offset, read_lines
 
 
 def read(folder: Path) -> Iterator[Document]:
@@ -34,11 +34,10 @@ def read(folder: Path) -> Iterator[Document]:
 def _read_one(path: Path) -> Document:
     try:
         # Offsets count every character: line ends must stay as they are.
-        text = path.read_bytes().decode("utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 (byte {error.start}): convert it first") from None
+    text = decode(content, str(path), mark=False)
     annotations = path.with_suffix(".ann")
     entities = list(_entities(annotations, text)) if annotations.exists() else []
     return Document(path.stem, text, checked(entities, len(text), str(annotations)))

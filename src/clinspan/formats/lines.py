@@ -110,7 +110,9 @@ def decode(data: bytes, where: str, *, mark: bool) -> str:
     try:
         return data.decode("utf-8-sig" if mark else "utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{where}: not UTF-8 (byte {error.start}): convert it first") from None
+        wrong = error.start
+    # Raised out here: Python's own error holds all of the data, and `from None` would only hide it.
+    raise InputError(f"{where}: not UTF-8 (byte {wrong}): convert it first")
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -141,7 +143,8 @@ def parse_object(line: str, where: str) -> Mapping[str, Any]:
     Raises:
         InputError: it is none, is nested too deeply, or has a key twice; the message says where.
     """
-    # The cause is left out: a JSON error carries the whole line.
+    row: object = None
+    problem = ""
     try:
         row = json.loads(line, object_pairs_hook=_unique)
     except RecursionError:
@@ -150,7 +153,9 @@ def parse_object(line: str, where: str) -> Mapping[str, Any]:
         raise InputError(f"{where}: an object of the JSON has the same key twice") from None
     except ValueError as error:
         column = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InputError(f"{where}: not valid JSON{column}") from None
+        problem = f"not valid JSON{column}"
+    if problem:  # raised out here: a JSON error holds the whole line
+        raise InputError(f"{where}: {problem}")
     if not isinstance(row, dict):
         raise InputError(f"{where}: {kind(row)}, expected a JSON object")
     return row

@@ -56,12 +56,14 @@ def parse_json(body: bytes | str, limits: Limits) -> Any:
     try:
         return json.loads(body if isinstance(body, str) else body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise RequestError(400, "not_utf8", f"the body is not UTF-8 (byte {error.start})") from None
+        code, message = "not_utf8", f"the body is not UTF-8 (byte {error.start})"
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise RequestError(400, "not_json", f"the body is not valid JSON ({where})") from None
+        code, message = "not_json", f"the body is not valid JSON ({where})"
     except (ValueError, RecursionError):  # a number too long to read, or nesting too deep
-        raise RequestError(400, "not_json", "the body is not JSON that can be read") from None
+        code, message = "not_json", "the body is not JSON that can be read"
+    # Raised out here: Python's own errors hold the whole body, and `from None` would only hide them.
+    raise RequestError(400, code, message)
 
 
 def parse_request(data: object, limits: Limits) -> Request:
