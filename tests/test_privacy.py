@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import base64
+import gzip
 import io
 import json
 import logging
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -31,12 +33,14 @@ import kit
 import tiny
 from clinspan import Recognizer
 from clinspan.cli import main
+from clinspan.cli_base import write_stdout
 from clinspan.evaluation import evaluate
-from clinspan.formats import annotated, automl, brat, conll, own
+from clinspan.formats import annotated, automl, brat, conll, lines, own, results
 from clinspan.formats.document import Document, Entity
-from clinspan.formats.notes import read_notes
+from clinspan.formats.notes import Reading, list_notes, read_notes
 from clinspan.formats.pdf import read_pdf
 from clinspan.profile import read_profile
+from clinspan.schedule import Deadline
 from clinspan.serverless import Limits, Service, make_handler, make_http
 from clinspan.serverless.request import parse_json, parse_request
 
@@ -52,21 +56,23 @@ NO_NOTE_THERE = {
     "checks.py": "says types and numbers of options",
     "windows.py:check": "says numbers of options",
     "session.py:Device": "says the name of a device",
-    "session.py:Session.__init__": "loads a model",
+    "session.py:_start": "loads a model",
+    "session.py:Session._started_again:DeviceError": "says what a GPU cannot do",
     "session.py:Session._check": "looks at a model",
     "session.py:_onnxruntime": "imports",
     "session.py:_provider": "looks for a device",
     "session.py:_session_options": "says names of settings",
     "tokenizer.py:Tokenizer.__init__": "loads a tokenizer",
     "tokenizer.py:_special_frame": "loads a tokenizer",
-    "recognizer.py:_with_windows": "says numbers of options",
-    "recognizer.py:_check_frame": "looks at a model",
+    "recognizer.py:Recognizer.__reduce__:TypeError": "says how to make a recognizer",
+    "loading.py": "loads a model",
     "serverless/limits.py": "reads the environment",
     "serverless/logs.py:configure": "reads the environment",
     "serverless/__init__.py": "looks up a name",
     "cli.py:_check_model": "says the command line's own path",
     "cli.py:_load": "says the command line's own options",
-    "cli.py:_threshold": "says the command line's own options",
+    "cli_extract.py:_check:": "says the command line's own options",
+    "cli_extract.py:_threshold": "says the command line's own options",
     "cli_evaluate.py:_names": "says the command line's own options",
     "formats/pdf.py:read_pdf:MissingDependencyError": "imports",
 }
@@ -110,6 +116,10 @@ def recognizer(place: Place, *, table: np.ndarray | None = None, threads: int = 
     return Recognizer.load(folder, threads=threads, window=8)
 
 
+def reloaded(place: Place, **options: Any) -> Recognizer:
+    return Recognizer.load(recognizer(place)._bundle.path, threads=1, **options)
+
+
 BROKEN = {
     "fails": np.zeros((3, 5), np.float32),
     "not-a-number": np.full((400, 5), np.nan, np.float32),
@@ -146,6 +156,44 @@ path("pipe list", lambda place: list(recognizer(place).pipe([[NOTE]])))
 path("pipe one string", lambda place: recognizer(place).pipe(NOTE))
 path("pipe a number", lambda place: recognizer(place).pipe(3))
 
+
+def in_batches(place: Place, *notes: Any) -> object:
+    """As on a GPU."""
+    model = recognizer(place, table=BROKEN["fails"] if len(notes) == 1 else None)
+    model._batch_tokens = 64
+    return list(model.pipe(notes))
+
+
+def given_up() -> None:
+    deadline = Deadline.after(1)
+    deadline.given_up.set()
+    deadline.check(0)
+
+
+def closed(place: Place, call: Callable[[Recognizer], object]) -> object:
+    model = recognizer(place, threads=2)
+    model.recognize(NOTE)
+    model.close()
+    return call(model)
+
+
+def closed_below(place: Place, close: Callable[[Recognizer], object]) -> object:
+    """As where another thread closes it while a note is read."""
+    model = recognizer(place, threads=2)
+    close(model)
+    return list(model.pipe([NOTE]))
+
+
+path("batch fails", lambda place: in_batches(place, NOTE))
+path("batch of bytes", lambda place: in_batches(place, NOTE, NOTE.encode()))
+path("note too long", lambda place: reloaded(place, max_characters=10).recognize(NOTE))
+path("second note is bytes", lambda place: list(recognizer(place, threads=2).pipe([NOTE, NOTE.encode()])))
+path("given up", lambda _: given_up())
+for call, run in {**CALLS, "pickle": pickle.dumps}.items():
+    path(f"{call} after close", partial(closed, call=run))
+path("workers closed", partial(closed_below, close=lambda model: model._workers.close()))
+path("session closed", partial(closed_below, close=lambda model: model._model.close()))
+
 # Readers --------------------------------------------------------------------------------------------------------------
 
 Reader = Callable[[Path], Iterator[Any]]
@@ -167,6 +215,7 @@ LINES: dict[str, str | bytes] = {
     "string": json.dumps(NOTE),
     "text missing": json.dumps({"note": NOTE}),
     "text a list": json.dumps({"text": [NOTE]}),
+    "key twice": f'{{"text": "{NOTE}", "text": "{NOTE}"}}',
 }
 for kind, content in LINES.items():
     path(f"notes {kind}", reading(notes_of, "notes.jsonl", content))
@@ -202,6 +251,37 @@ for kind, row in AUTOML.items():
 
 path("conll", reading(conll.read, "note.conll", "\n".join(f"{word} {MARKER}" for word in NOTE.split())))
 path("conll not UTF-8", reading(conll.read, "note.conll", NOTE.encode() + b"\xff"))
+PACKED = gzip.compress(json.dumps({"text": NOTE}).encode())
+path("gzip cut off", reading(notes_of, "notes.jsonl.gz", PACKED[:-9]))
+path("gzip damaged", reading(notes_of, "notes.jsonl.gz", b"x" + PACKED))
+path("line too long", lambda place: list(lines.read_lines(Path(place.write("a.jsonl", NOTE)), max_bytes=9)))
+path(
+    "text too long", lambda p: [e.read() for e in list_notes([p.write("a.txt", NOTE)], Reading(max_bytes=9))]
+)
+path("id", reading(notes_of, "notes.jsonl", json.dumps({"text": NOTE, "id": [NOTE]})))
+path("stdin fails", lambda place: on_a_broken_disk("stdin", lambda: list(read_notes(["-"]))))
+path("stdout fails", lambda place: on_a_broken_disk("stdout", lambda: write_stdout(NOTE)))
+
+
+class BrokenStream(io.StringIO):
+    """On a disk that has just failed."""
+
+    @property
+    def buffer(self) -> io.StringIO:
+        return self
+
+    def read(self, *_: object) -> Any:
+        raise OSError(5, "Input/output error")
+
+    write = flush = read
+
+
+def on_a_broken_disk(stream: str, run: Callable[[], object]) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, stream, BrokenStream())
+        return run()
+
+
 path("notes empty", reading(notes_of, "notes.jsonl", ""))
 path("notes text empty", reading(notes_of, "note.txt", ""))
 path("notes text not UTF-8", reading(notes_of, "note.txt", NOTE.encode() + b"\xff"))
@@ -300,6 +380,42 @@ path("evaluate pairs", lambda _: evaluate(GOLD, []))
 path("evaluate resamples", lambda _: evaluate(GOLD, [[]], resamples=-1))
 path("evaluate seed", lambda _: evaluate(GOLD, [[]], seed=-1))
 
+# Results of an earlier run ---------------------------------------------------------------------------------------------
+
+RESULT = json.dumps(
+    {"id": "1", "spans": [{"label": "X", "start": 3, "end": 15, "text": NOTE[3:15], "score": 0.5}]}
+)
+EARLIER = {
+    "not ours": json.dumps({"text": NOTE}) + "\n",
+    "not ours, torn": NOTE,
+    "other": RESULT + "\n",
+    "other id": RESULT.replace('"1"', '"2"') + "\n",
+    "too many": (RESULT + "\n") * 2,
+}
+
+
+def resumed(place: Place, kind: str) -> None:
+    notes, out = (
+        place.write("notes.jsonl", json.dumps({"text": NOTE})),
+        place.write("out.jsonl", EARLIER[kind]),
+    )
+    if kind == "too many":
+        command(place, "extract", notes, "-f", "jsonl", "-o", out, "--force", fails=False)
+        Path(out).write_text(Path(out).read_text() * 2)
+    command(place, "extract", notes, "-f", "jsonl", "-o", out, "--resume")
+
+
+def twice_open(place: Place) -> None:
+    out = Path(place.write("out.jsonl", RESULT))
+    with results.ResultFile(out), results.ResultFile(out):
+        pass
+
+
+for kind in EARLIER:
+    path(f"resume {kind}", partial(resumed, kind=kind))
+path("results locked", twice_open)
+path("results unreadable", lambda place: list(results.read_records(place.root / "inputs")))
+
 # Functions in the cloud -----------------------------------------------------------------------------------------------
 
 
@@ -378,6 +494,7 @@ def over_http(place: Place, body: bytes) -> object:
 for kind, value in REQUESTS.items():
     path(f"direct {kind}", partial(direct, value=value))
     path(f"parse {kind}", lambda _, v=value: parse_request(v, LIMITS))
+    path(f"parse {kind} allowed", lambda _, v=value: parse_request(v, Limits()))
 for kind, body in BODIES.items():
     path(f"http {kind}", partial(over_http, body=body))
     path(f"parse body {kind}", lambda _, b=body: parse_json(b, LIMITS))
@@ -405,9 +522,11 @@ path("sink fails", failing_sink)
 # The command line -----------------------------------------------------------------------------------------------------
 
 
-def command(place: Place, *arguments: str) -> None:
+def command(place: Place, *arguments: str, fails: bool = True) -> None:
     """Run it, and tell by its exit code that it failed."""
-    assert main([*arguments, "--model", str(recognizer(place)._bundle.path)]) in (1, 2)
+    model = place.root / "inputs" / "bundle"
+    code = main([*arguments, "--model", str(model if model.exists() else recognizer(place)._bundle.path)])
+    assert code in ((1, 2) if fails else (0,))
 
 
 COMMANDS: dict[str, Callable[[Place], list[str]]] = {
@@ -418,6 +537,8 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
     "missing": lambda p: ["extract", p.write("note.txt", NOTE), str(p.root / "missing")],
     "output is input": lambda p: ["extract", p.write("note.txt", NOTE), "-o", p.write("note.txt", NOTE)],
     "output": lambda p: ["extract", p.write("note.txt", NOTE), "-o", p.write("f", "") + "/x"],
+    "skip": lambda p: ["extract", p.write("notes.jsonl", LINES["cut off"]), "--on-error", "skip"],
+    "skip as JSON": lambda p: ["extract", p.write("n.jsonl", LINES["string"]), "--on-error", "skip", "-f", "jsonl"],
     "evaluate": lambda p: ["evaluate", "--gold", p.write("gold.jsonl", LINES["string"])],
     "evaluate empty": lambda p: ["evaluate", "--gold", p.write("gold.conll", "")],
     "evaluate page": lambda p: [
