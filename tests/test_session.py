@@ -34,6 +34,53 @@ def test_logits_have_a_row_for_every_token() -> None:
     assert logits.shape[:2] == (2, 7)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40)], ids=["one-token", "batch"])
+def test_bound_inputs_and_outputs_give_the_same_logits(shape: tuple[int, int]) -> None:
+    """What a GPU runs: inputs bound to the device, logits copied back; the CPU is a device like any other."""
+    session = load()
+    ids = np.random.default_rng(0).integers(1000, 20000, shape)
+    mask = np.ones_like(ids)
+    mask[:, 30:] = 0
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    feed = {name: feed[name] for name in session._inputs}
+    bound = sessions._run_bound(session._ort, session._session, feed, "logits", CPU)
+    assert isinstance(bound, np.ndarray)
+    assert np.array_equal(bound, session.run(ids, mask))
+
+
+def test_only_a_cpu_runs_without_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session on another device takes the bound way to that very device."""
+    session = load()
+    session._device = Device("cuda", 1)
+    used: list[Device] = []
+    inner = sessions._run_bound
+
+    def bound(
+        ort: object, loaded: object, feed: dict[str, np.ndarray], output: str, device: Device
+    ) -> object:
+        used.append(device)
+        return inner(ort, loaded, feed, output, CPU)
+
+    monkeypatch.setattr(sessions, "_run_bound", bound)
+    ids = np.full((1, 7), 1012, dtype=np.int64)
+    assert session.run(ids, np.ones_like(ids)).shape[:2] == (1, 7)
+    assert used == [Device("cuda", 1)]
+
+
+@pytest.mark.gpu
+def test_a_gpu_finds_what_the_cpu_finds() -> None:
+    """On CUDA itself: the provider is in use, and at least 95 of 100 spans are the same."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no CUDA")
+    note = "Started metformin 500 mg twice daily for type 2 diabetes. No chest pain. " * 60
+    cpu, gpu = Recognizer.load(device="cpu"), Recognizer.load(device="cuda")
+    assert gpu.report().provider == "CUDAExecutionProvider"
+    here, there = ({(s.label, s.start, s.end) for s in found.recognize(note)} for found in (cpu, gpu))
+    assert len(here & there) >= 0.95 * len(here | there) > 0
+
+
 def test_the_session_says_what_it_runs_on() -> None:
     """Provider and threads as they are, an expert's settings included."""
     assert load().provider == "CPUExecutionProvider"
