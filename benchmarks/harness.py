@@ -27,7 +27,13 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--bundle", required=True, help="bundle with int8 and fp32")
     parser.add_argument("--checkpoint", required=True, help="the checkpoint it was exported from")
     parser.add_argument("--notes", required=True, help="folder of .txt notes")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[2],
+        help="cores; several where the question is asked for each",
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--variants", nargs="*", help="names from benchmarks/peers.py; all otherwise")
     parser.add_argument(
@@ -41,41 +47,57 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def compare(question: str, options: argparse.Namespace, **extra: Any) -> Mapping[str, Any]:
-    """Ask one question of all variants and save the answers, with ratios to clinspan int8."""
-    from benchmarks.peers import VARIANTS
+def compare(
+    question: str, options: argparse.Namespace, *, floor: bool = False, threads: int = 0, **extra: Any
+) -> Mapping[str, Any]:
+    """Ask one question of all variants in turn, several rounds, and save the medians.
 
-    variants = options.variants or list(VARIANTS)
+    Args:
+        question: of `benchmarks.worker`.
+        options: from `arguments`.
+        floor: ask it of bare onnxruntime too.
+        threads: cores; 0 for the first of the options'.
+        extra: options of the question.
+    """
+    from benchmarks.peers import FLOOR, MADE_FIRST, PEERS
+
+    threads = threads or options.threads[0]
+    variants = [*(options.variants or PEERS), *([FLOOR] if floor else [])]
     rounds: dict[str, list[dict[str, Any]]] = {variant: [] for variant in variants}
+    for variant in variants:
+        if variant.startswith(MADE_FIRST):
+            ask("coldstart", variant, options, threads, {})
     for number in range(options.rounds):
         for variant in variants:
-            print(f"round {number + 1}: {variant}", file=sys.stderr)
-            answer = _ask(question, variant, options, extra)
+            print(f"{question}, {threads} threads, round {number + 1}: {variant}", file=sys.stderr)
+            answer = ask(question, variant, options, threads, extra)
             if answer is not None:
                 rounds[variant].append(answer)
-    results = {variant: _medians(answers) for variant, answers in rounds.items() if answers}
+    results = {variant: medians(answers) for variant, answers in rounds.items() if answers}
+    name = options.name or question
     save(
-        options.name or question,
+        name if threads == options.threads[0] else f"{name}_threads_{threads}",
         results,
         bundle=Path(options.bundle).name,
         notes=Path(options.notes).name,
-        threads=options.threads,
+        threads=threads,
         rounds=options.rounds,
         **extra,
     )
     return results
 
 
-def _ask(
-    question: str, variant: str, options: argparse.Namespace, extra: Mapping[str, Any]
+def ask(
+    question: str, variant: str, options: argparse.Namespace, threads: int, extra: Mapping[str, Any]
 ) -> dict[str, Any] | None:
+    """The answer of one variant in a process of its own; None, and the reason on stderr, where it fails."""
     pythons = dict(pair.split("=", 1) for pair in options.python)
     python = next((path for peer, path in pythons.items() if variant.startswith(peer)), sys.executable)
     settings = {
         "bundle": options.bundle,
         "checkpoint": options.checkpoint,
         "notes": options.notes,
-        "threads": options.threads,
+        "threads": threads,
         **extra,
     }
     command = [python, "-m", "benchmarks.worker", question, variant, json.dumps(settings)]
@@ -85,7 +107,7 @@ def _ask(
         "PYTHONPATH": path,
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        "OMP_NUM_THREADS": str(options.threads),
+        "OMP_NUM_THREADS": str(threads),
         "BENCH_STARTED": str(time.time()),
     }
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
@@ -97,13 +119,13 @@ def _ask(
     return answer
 
 
-def _medians(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def medians(answers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Median of each figure over the rounds, and its spread (least, most) where rounds differ."""
     merged: dict[str, Any] = {}
     for key, value in answers[0].items():
         values = [answer[key] for answer in answers]
         if isinstance(value, Mapping):
-            merged[key] = _medians(values)
+            merged[key] = medians(values)
         else:
             merged[key] = median(values)
             if len(values) > 1 and min(values) != max(values):

@@ -1,4 +1,7 @@
-"""Where results go: one JSON a benchmark, with what is needed to compare it with another run."""
+"""Where results go: one JSON a benchmark, with what is needed to compare it with another run.
+
+The folder is `benchmarks/results/`, or the one that the variable BENCH_RESULTS names, for runs that only try things.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("BENCH_RESULTS") or Path(__file__).parent / "results")
 _PACKAGES = (
     "clinspan",
     "numpy",
@@ -40,7 +43,7 @@ def save(name: str, results: Mapping[str, Any], **context: Any) -> Path:
         "context": context,
         "results": _rounded(results),
     }
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(record["results"], indent=2))

@@ -26,7 +26,8 @@ def main() -> None:
     """Answer one question about one variant."""
     started = float(os.environ.get("BENCH_STARTED", time.time()))
     question, variant, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-    notes = [path.read_text(encoding="utf-8") for path in sorted(Path(options["notes"]).glob("*.txt"))]
+    paths = sorted(Path(options["notes"]).glob("*.txt"))[:: options.get("every", 1)]
+    notes = [path.read_text(encoding="utf-8") for path in paths]
     warnings.simplefilter("ignore")
     from benchmarks import peers
 
@@ -55,7 +56,7 @@ def latency(run: Any, notes: list[str], options: dict[str, Any]) -> dict[str, An
     texts = {"short": SHORT, "typical": by_length[len(notes) // 2], "long": by_length[-1]}
     answer: dict[str, Any] = {}
     for name, text in texts.items():
-        calls = options.get("calls", 30 if name == "short" else 10)
+        calls = options.get("calls", 40 if name == "short" else 8)
         for _ in range(3):
             run([text])
         time.sleep(1)  # whatever loads in the background after the first calls is done by now
