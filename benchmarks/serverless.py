@@ -28,8 +28,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
+from benchmarks.record import cpu  # noqa: E402
 from package import runtime_api, services  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "serverless.json"
@@ -319,12 +320,6 @@ def site_size(site: Path) -> float:
 def mb(size: int) -> float:
     """Megabytes of a million bytes."""
     return round(size / 1e6, 1)
-
-
-def cpu() -> str:
-    """Name of the processor."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
 def versions(site: Path) -> dict[str, str]:

@@ -1,0 +1,99 @@
+"""Plots for docs/performance.md, from the results that are there: throughput, latency, growth.
+
+python -m benchmarks.plots          # writes docs/img/*.svg
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.harness import OURS, ROOT
+from benchmarks.targets import result
+
+FOLDER = ROOT / "docs" / "img"
+_OURS, _OTHERS = "#0b6e4f", "#9aa5b1"
+
+
+def draw_all() -> None:
+    """Draw every plot whose results exist."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams |= {"svg.hashsalt": "clinspan", "font.size": 9, "svg.fonttype": "none"}
+    import matplotlib.pyplot as plt
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, draw in PLOTS.items():
+        figure, axes = plt.subplots(figsize=(7, 3.6))
+        try:
+            draw(axes)
+        except (KeyError, TypeError):
+            continue
+        finally:
+            plt.close(figure)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.tight_layout()
+        figure.savefig(FOLDER / f"{name}.svg", metadata={"Date": None})
+
+
+def throughput(axes: Any) -> None:
+    """A bar for each variant."""
+    found = {name: row["kchars/s"] for name, row in result("throughput").items()}
+    _bars(axes, found, "thousand characters a second, two cores (longer is better)")
+
+
+def coldstart(axes: Any) -> None:
+    """A bar for each variant."""
+    found = {name: row["seconds to first spans"] for name, row in result("coldstart").items()}
+    _bars(axes, found, "seconds from the start of a process to the first spans (shorter is better)")
+
+
+def latency(axes: Any) -> None:
+    """A bar for each variant, p50, with a whisker to p99."""
+    rows = {name: row["short"] for name, row in result("latency").items()}
+    found = {name: row["p50 ms"] for name, row in rows.items()}
+    _bars(axes, found, "ms for a short message, median, whisker to p99 (shorter is better)")
+    order = sorted(found, key=lambda name: found[name])
+    beyond = [max(0.0, rows[name]["p99 ms"] - found[name]) for name in order]
+    axes.errorbar(
+        [found[name] for name in order],
+        range(len(order)),
+        xerr=[[0.0] * len(order), beyond],
+        fmt="none",
+        ecolor="#333333",
+        lw=0.8,
+    )
+
+
+def growth(axes: Any) -> None:
+    """Speed against length, starter and the model of `growth`."""
+    for name, label in (("growth_starter", "starter, int8"), ("growth", "BERT-base, int8")):
+        rows = result(name)["by length"]
+        speeds = [row["kchars/s"] for row in rows.values()]
+        axes.plot([int(length) for length in rows], speeds, marker="o", ms=4, label=label)
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("characters of one note")
+    axes.set_ylabel("thousand characters a second")
+    axes.legend(frameon=False)
+
+
+def _bars(axes: Any, found: dict[str, float], title: str) -> None:
+    order = sorted(found, key=lambda name: found[name])
+    colours = [_OURS if name == OURS else _OTHERS for name in order]
+    bars = axes.barh(range(len(order)), [found[name] for name in order], color=colours)
+    axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+    axes.set_yticks(range(len(order)), order)
+    axes.set_title(title, fontsize=9, loc="left")
+
+
+PLOTS: dict[str, Callable[[Any], None]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "coldstart": coldstart,
+    "growth": growth,
+}
+
+if __name__ == "__main__":
+    draw_all()
