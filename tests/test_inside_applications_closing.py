@@ -229,17 +229,21 @@ sys.path.insert(0, sys.argv[1])
 import inside
 from clinspan import Recognizer
 
-def use():
-    with Recognizer.load(threads=2) as recognizer:
-        for _ in range(3):
-            recognizer.recognize("pain")
-        inside.wait_for_the_wide_session()
-        list(recognizer.pipe([inside.SENTENCE * 60] * 2))
-        return inside.resident()
+kept = []
 
-first = use()
-closed = inside.resident()
-second = use()
+def use():
+    recognizer = Recognizer.load(threads=2)
+    kept.append(recognizer)  # closing gives memory back, not forgetting
+    for _ in range(3):
+        recognizer.recognize("pain")
+    inside.wait_for_the_wide_session()
+    list(recognizer.pipe([inside.SENTENCE * 60] * 2))
+    used = inside.resident()
+    recognizer.close()
+    return used, inside.resident()
+
+first, closed = use()
+second, _ = use()
 print(first - closed, second - first)
 """,
         Path(__file__).parent,

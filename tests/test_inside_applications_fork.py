@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import inside
+from clinspan import Recognizer, forks
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
@@ -143,6 +145,25 @@ for _ in range(3):
     )
 
 
+def test_every_run_and_every_load_is_behind_the_gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The two moments at which a thread is inside onnxruntime."""
+    import onnxruntime
+
+    seen: list[str] = []
+    load, run = onnxruntime.InferenceSession.__init__, onnxruntime.InferenceSession.run
+
+    def note(name: str) -> None:
+        seen.extend([name] * forks.gate._inside[threading.get_ident()])
+
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "__init__", lambda *a, **k: (note("load"), load(*a, **k))[1]
+    )
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *a, **k: (note("run"), run(*a, **k))[1])
+    with Recognizer.load(inside.bundle(tmp_path / "bundle"), threads=1) as recognizer:
+        recognizer.recognize("pain")
+    assert seen == ["load", "run"]
+
+
 def test_a_session_with_threads_of_its_own_starts_anew_in_the_child() -> None:
     """An expert's `intra_op_num_threads` makes no child wait for the parent's threads."""
     inside.run(
@@ -164,6 +185,13 @@ def test_a_pipe_may_go_on_in_the_child(tmp_path: Path) -> None:
 recognizer = Recognizer.load(sys.argv[1], threads=2)
 notes = [note * count for count in range(1, 60)]
 expected = list(recognizer.pipe(notes))
+inner = recognizer._model.logits
+
+def slow(content, **options):  # so that windows are in hand at the moment of the fork
+    time.sleep(0.005)
+    return inner(content, **options)
+
+recognizer._model.logits = slow
 results = recognizer.pipe(notes)
 first = [next(results) for _ in range(20)]
 
