@@ -101,7 +101,7 @@ def test_files_of_other_kinds_are_counted(tmp_path: Path, extract: Run) -> None:
         (tmp_path / name).write_text(TEXTS[0], encoding="utf-8")
     code, said = extract(tmp_path)
     assert code == 0
-    assert said == "clinspan: 3 files are no notes and were left out: 2 .pdf, 1 no suffix\n"
+    assert said == "clinspan: left out 3 files of other kinds: 2 .pdf, 1 no suffix\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -119,7 +119,7 @@ def test_links_and_pipes_in_a_folder_do_not_hang(tmp_path: Path, extract: Run) -
     assert code == 1
     assert ids(out) == ["link.txt", "note.txt", "nowhere.txt", "self.txt"]
     assert ["error" in row for row in rows(out)] == [False, False, True, True]
-    assert "2 files are no notes" in said
+    assert "left out 2 files" in said
     assert "1 linked folder" in said
     assert "1 no regular file" in said
 
@@ -505,8 +505,8 @@ def test_resume_says_how_many_are_done(tmp_path: Path, extract: Run) -> None:
     first = out.read_bytes()
     code, said = extract(*options, "--resume")
     assert code == 1
-    assert said.splitlines()[0] == "clinspan: 3 notes are done, going on"
-    assert "1 notes failed" in said
+    assert said.splitlines()[0] == "clinspan: going on after 3 notes"
+    assert "1 note failed" in said
     assert out.read_bytes() == first
 
 

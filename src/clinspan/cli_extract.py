@@ -173,7 +173,7 @@ def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Fa
         count, end = count + 1, record.end
     if sample is not None:
         _check_same(*sample, batch)
-    print(f"clinspan: {count:,} notes are done, going on", file=sys.stderr)
+    print(f"clinspan: going on after {_count(count, 'note')}", file=sys.stderr)
     return end
 
 
@@ -205,14 +205,18 @@ def _report(failed: _Failed, left_out: Counter[str]) -> None:
     if left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.most_common())
         print(
-            f"clinspan: {left_out.total():,} files are no notes and were left out: {kinds}", file=sys.stderr
+            f"clinspan: left out {_count(left_out.total(), 'file')} of other kinds: {kinds}", file=sys.stderr
         )
     if failed.count:
-        print(f"clinspan: {failed.count:,} notes failed, their errors are in the output:", file=sys.stderr)
+        print(f"clinspan: {_count(failed.count, 'note')} failed, as the output says too:", file=sys.stderr)
         for failure in failed.first:
             print(f"  {failure.id}: {failure.reason}", file=sys.stderr)
         if failed.count > len(failed.first):
             print(f"  and {failed.count - len(failed.first):,} more", file=sys.stderr)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _with_progress(results: Iterable[Result | Failure], failed: _Failed) -> Iterator[Result | Failure]:
