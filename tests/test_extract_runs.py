@@ -254,6 +254,24 @@ def fail_on(recognizer: Recognizer, begins: list[str], kind: str, monkeypatch: p
         monkeypatch.setattr(recognizer, "_read", checked_read)
 
 
+def test_a_model_that_fails_on_any_note_ends_the_run(
+    tmp_path: Path, extract: Run, starter: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No note is written off for a lost device, even with --on-error skip: --resume reads them all."""
+    source = write_notes(tmp_path / "in.jsonl")
+    options = [source, "-f", "jsonl", "-o", tmp_path / "out", "--on-error", "skip"]
+    with monkeypatch.context() as broken:
+        fail_on(starter, [""], "inference", broken)
+        code, said = extract(*options)
+    assert code == 1
+    assert (
+        "line 1: the model gave logits that are not finite numbers: the model fails on any note now" in said
+    )
+    assert (tmp_path / "out").read_bytes() == b""
+    assert extract(*options, "--resume")[0] == 0
+    assert len(ids(tmp_path / "out")) == len(TEXTS)
+
+
 def test_a_failing_note_stops_with_its_place(
     tmp_path: Path, extract: Run, starter: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -476,7 +494,10 @@ def test_resume_after_kill_9_gives_the_same_bytes(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert 0 < out.stat().st_size < size
-    assert finish(command(source, *options, "-o", out, "--resume"))[0] == 1
+    done = out.read_bytes().count(b"\n")
+    code, said = finish(command(source, *options, "-o", out, "--resume"))
+    assert code == 1
+    assert said.startswith(f"clinspan: going on after {done} notes\n".encode())
     assert out.read_bytes() == whole.read_bytes()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clinspan.decode import Span, Threshold
-from clinspan.errors import ClinspanError, InputError
+from clinspan.errors import ClinspanError, InferenceError, InputError
 from clinspan.formats.notes import Entry, Note
 from clinspan.recognizer import Recognizer
 
@@ -49,6 +49,7 @@ def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failur
 
     Raises:
         InputError: an option is unknown.
+        InferenceError: the model fails on every note: its device is lost, say. The notes are not to blame.
     """
     pending: deque[tuple[Entry, Note | Failure]] = deque()
 
@@ -84,11 +85,23 @@ def alone(batch: Batch, entry: Entry, note: Note | Failure | None = None) -> Res
     except ClinspanError as error:
         # The recognizer calls the only note of a call "note 0"; here it has a better name.
         reason = str(error)
+        if isinstance(error, InferenceError) and not _works(batch):
+            raise InferenceError(
+                f"{entry.where}: {reason.removeprefix('note 0: ')}: the model fails on any note now"
+            ) from error
         told = reason.removeprefix("note 0")
         return Failure(note.id, f"{entry.where}{told}" if told != reason else f"{entry.where}: {reason}")
     except MemoryError:
         return Failure(note.id, f"{entry.where}: not enough memory for this note")
     return Result(note, spans)
+
+
+def _works(batch: Batch) -> bool:
+    try:
+        list(batch.pipe(iter(["Fever."])))
+    except InferenceError:
+        return False
+    return True
 
 
 def _read(entry: Entry) -> Note | Failure:
