@@ -133,6 +133,24 @@ def test_an_output_inside_the_folder_is_not_read(tmp_path: Path, extract: Run) -
     assert ids(out) == ["note.txt"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep file names in Unicode")
+@pytest.mark.parametrize("form", ["table", "jsonl"])
+def test_a_file_name_that_is_not_utf8_is_no_trouble(form: str, tmp_path: Path) -> None:
+    """Its note is read, its error told, and its id is the same when the run is resumed."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    Path(os.fsdecode(os.fsencode(folder / "a") + b"\xff.txt")).write_text(TEXTS[0], encoding="utf-8")
+    Path(os.fsdecode(os.fsencode(folder / "b") + b"\xff.txt")).touch()
+    options = [folder, "-f", form, "-o", out, "--on-error", "skip"]
+    assert finish(command(*options))[0] == 1
+    written = out.read_bytes()
+    assert written.decode("utf-8").count("empty, no note to read") == 1
+    if form == "jsonl":
+        assert ids(out) == ["a\udcff.txt", "b\udcff.txt"]
+        assert finish(command(*options, "--resume"))[0] == 1
+        assert out.read_bytes() == written
+
+
 # Bad notes
 
 
