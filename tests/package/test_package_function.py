@@ -70,6 +70,7 @@ def test_layers(tmp_path: Path, elsewhere: Target, inputs: Inputs) -> None:
     assert {n for n in names["f.zip"] if "__pycache__" not in n} == {
         "lambda_function.py",
         "clinspan-package.json",
+        "clinspan-sbom.cdx.json",
     }
     assert all(name.startswith("python/") for name in names["f-runtime.zip"])
     assert all(name.startswith("bundle/") for name in names["f-model.zip"])

@@ -64,6 +64,9 @@ def _add_inputs(
     parser.add_argument(
         "--wheels", type=Path, metavar="DIR", help="take wheels from here, and ask no index for any"
     )
+    parser.add_argument(
+        "--sbom", type=Path, metavar="FILE", help="write the CycloneDX bill of materials here too"
+    )
 
 
 def _add_test_options(parser: argparse.ArgumentParser) -> None:
@@ -174,6 +177,7 @@ def _inputs(options: argparse.Namespace) -> Inputs:
         wheels=options.wheels,
         interpreter=getattr(options, "interpreter", None),
         keep=tuple(getattr(options, "keep", ())),
+        sbom=options.sbom,
     )
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinspan import __version__
+from clinspan.bundle import Bundle
 from clinspan.package import assemble
 from clinspan.package.assemble import MODEL_FOLDER, Stage
 from clinspan.package.errors import PackageError
 from clinspan.package.functions import LAMBDA_HANDLER, Inputs, Progress, entry_of
 from clinspan.package.own import own_wheel
 from clinspan.package.resolve import Wheel, lock, resolve, runtime_requirements
+from clinspan.package.sbom import SBOM, sbom, write_bill
 from clinspan.package.targets import Target
 
 LOCK = "requirements.lock"
@@ -80,6 +82,7 @@ clinspan {version} for {target}
 wheels/            every wheel that is installed; their licences are inside them
 {lock}  one version and one hash for each
 {model}/            the model
+{sbom}  what all of it is: names, versions, licences and hashes, as CycloneDX
 SHA256SUMS         of every other file here
 
 tokenizers names huggingface_hub as a dependency. Inference never imports it, so it is not here, and
@@ -128,7 +131,8 @@ def package_container(
         folder = Path(work, "context")
         wheels = _wheels(folder / "wheels", target, inputs, progress, server=_SERVERS[server])
         (folder / LOCK).write_text(lock(wheels))
-        assemble.add_model(Stage(folder), bundle, precision)
+        packed = assemble.add_model(Stage(folder), bundle, precision)
+        _add_bill(folder, target, inputs, wheels, packed)
         (folder / "function").mkdir()
         (folder / "function" / f"{entry.module}.py").write_text(entry.source)
         start = _START[server].format(entry=entry.name, module=entry.module, function=entry.function)
@@ -163,8 +167,15 @@ def package_wheelhouse(
         folder = Path(work, "wheelhouse")
         wheels = _wheels(folder / "wheels", target, inputs, progress)
         (folder / LOCK).write_text(lock(wheels))
-        assemble.add_model(Stage(folder), bundle, precision)
-        names = {"version": __version__, "python": target.python, "lock": LOCK, "model": MODEL_FOLDER}
+        packed = assemble.add_model(Stage(folder), bundle, precision)
+        _add_bill(folder, target, inputs, wheels, packed)
+        names = {
+            "version": __version__,
+            "python": target.python,
+            "lock": LOCK,
+            "model": MODEL_FOLDER,
+            "sbom": SBOM,
+        }
         (folder / "install.sh").write_text(_INSTALL.format(**names))
         (folder / "install.sh").chmod(0o755)
         (folder / "README.txt").write_text(_README.format(target=target, **names))
@@ -182,6 +193,13 @@ def _wheels(
     wheels.append(own_wheel(folder))
     progress("resolved " + ", ".join(f"{wheel.name} {wheel.version}" for wheel in wheels))
     return sorted(wheels, key=lambda wheel: wheel.name)
+
+
+def _add_bill(folder: Path, target: Target, inputs: Inputs, wheels: Sequence[Wheel], packed: Bundle) -> None:
+    bill = sbom(target.service, wheels, packed)
+    (folder / SBOM).write_bytes(bill)
+    if inputs.sbom is not None:
+        write_bill(inputs.sbom, bill)
 
 
 def _new_folder(out: Path, force: bool) -> tempfile.TemporaryDirectory[str]:

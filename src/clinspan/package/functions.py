@@ -14,6 +14,7 @@ from clinspan.package.archive import write_zip
 from clinspan.package.assemble import Stage
 from clinspan.package.errors import PackageError
 from clinspan.package.resolve import resolve, runtime_requirements
+from clinspan.package.sbom import SBOM, sbom, write_bill
 from clinspan.package.selftest import SelfTest, check_machine, find_interpreter, self_test
 from clinspan.package.targets import Target
 
@@ -46,6 +47,7 @@ class Inputs:
         wheels: folder to take wheels from without an index; None for pip's index.
         interpreter: Python of the target's version for self-test and bytecode; None to look for one.
         keep: patterns of files that are packed although inference never imports them.
+        sbom: where to write the bill of materials besides; it is in the package anyway.
     """
 
     model: str | None = None
@@ -53,6 +55,7 @@ class Inputs:
     wheels: Path | None = None
     interpreter: str | None = None
     keep: tuple[str, ...] = ()
+    sbom: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,8 @@ def _make(
         _add_entry(stage, layout, entry, kind)
         facts = {"entry": entry.name, "bytecode": interpreter is not None}
         assemble.add_record(stage, target, wheels, packed, facts=facts, folder=layout.function)
+        bill = sbom(target.service, wheels, packed)
+        stage.add(f"{layout.function}{SBOM}", bill, "clinspan")
         binaries = check_machine([stage.root / path for path in stage.parts], target)
         tested = None
         if interpreter is not None:
@@ -194,7 +199,10 @@ def _make(
                 progress(f"self-test in {interpreter}")
                 tested = _test(stage, layout, interpreter, entry, kind)
         progress("compressing")
-        return _write(out, stage, layout, entry, binaries, tested, routes)
+        made = _write(out, stage, layout, entry, binaries, tested, routes)
+        if inputs.sbom is not None:
+            write_bill(inputs.sbom, bill)
+        return made
 
 
 def _add_entry(stage: Stage, layout: _Layout, entry: Entry, kind: str) -> None:

@@ -1,0 +1,140 @@
+"""What a package is made of, as a CycloneDX document that scanners read: wheels, clinspan, and the model.
+
+Format: https://cyclonedx.org/docs/1.6/json/; package URLs: https://github.com/package-url/purl-spec. Written here
+and not by a library, so that packing needs nothing that inference does not; the tests have the reference library
+check it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+import zipfile
+from collections.abc import Iterable, Sequence
+from email.message import Message
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from typing import Any
+
+from clinspan import __version__
+from clinspan.bundle import Bundle
+from clinspan.package.errors import PackageError
+from clinspan.package.resolve import Wheel
+
+SBOM = "clinspan-sbom.cdx.json"
+
+_SPEC = "1.6"
+_ROOT = "package"
+
+
+def sbom(kind: str, wheels: Iterable[Wheel], packed: Bundle) -> bytes:
+    """Write the bill of materials of a package, the same bytes for the same parts.
+
+    Args:
+        kind: what was made: `lambda`, `gcf`, `container` or `wheelhouse`.
+        wheels: whose files are in it; the hashes are those of whole wheels, before anything was left out.
+        packed: the bundle as it is in the package.
+
+    Raises:
+        PackageError: a wheel does not say what it is.
+    """
+    libraries = {wheel.name: _library(wheel) for wheel in wheels}
+    libraries.setdefault("clinspan", _described("clinspan", __version__) | _licence("Apache-2.0"))
+    models = _models(packed)
+    components = [*(libraries[name] for name in sorted(libraries)), *models]
+    document: dict[str, Any] = {
+        "$schema": f"http://cyclonedx.org/schema/bom-{_SPEC}.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": _SPEC,
+        "version": 1,
+        "metadata": {
+            "component": {"type": "application", "bom-ref": _ROOT, "name": f"clinspan-{kind}"},
+            "tools": {"components": [{"type": "application", "name": "clinspan", "version": __version__}]},
+        },
+        "components": components,
+        "dependencies": _dependencies(libraries, models),
+    }
+    # No time and no random number: the parts alone decide what a document is called.
+    content = json.dumps(document, sort_keys=True)
+    document["serialNumber"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, content)}"
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def write_bill(path: Path, bill: bytes) -> None:
+    """Write it to a place of its own; raises PackageError where that cannot be written."""
+    try:
+        path.write_bytes(bill)
+    except OSError as error:
+        raise PackageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _library(wheel: Wheel) -> dict[str, Any]:
+    metadata = _metadata(wheel)
+    expression = metadata.get("License-Expression")
+    classified = [
+        line.rpartition(" :: ")[2]
+        for line in metadata.get_all("Classifier", [])
+        if line.startswith("License ::")
+    ]
+    # Older wheels put a name here, or the whole text of a licence.
+    named = [line for line in [metadata.get("License", "")] if line and "\n" not in line and len(line) < 100]
+    hashes = {"hashes": [{"alg": "SHA-256", "content": wheel.sha256}]}
+    file = {"properties": [{"name": "clinspan:wheel", "value": wheel.path.name}]}
+    return (
+        _described(wheel.name, wheel.version) | hashes | _licence(expression, *(classified or named)) | file
+    )
+
+
+def _described(name: str, version: str) -> dict[str, Any]:
+    purl = f"pkg:pypi/{name}@{version}"
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+
+
+def _licence(expression: str | None, *names: str) -> dict[str, Any]:
+    if expression:
+        return {"licenses": [{"expression": expression}]}
+    return {"licenses": [{"license": {"name": name}} for name in names]} if names else {}
+
+
+def _metadata(wheel: Wheel) -> Message:
+    with zipfile.ZipFile(wheel.path) as archive:
+        names = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA") and n.count("/") == 1]
+        if len(names) != 1:
+            raise PackageError(f"{wheel.path.name} has {len(names)} METADATA files: it is no wheel")
+        return BytesHeaderParser().parsebytes(archive.read(names[0]))
+
+
+def _models(packed: Bundle) -> list[dict[str, Any]]:
+    """The weights of each precision, and the tokenizer without which they mean nothing."""
+    files = [("machine-learning-model", f"{packed.name} ({name})", f) for name, f in packed.models.items()]
+    files.append(("data", f"{packed.name} (tokenizer)", packed.tokenizer))
+    return [
+        {
+            "type": kind,
+            "bom-ref": f"{kind}:{file.path}",
+            "name": name,
+            # A model has no version but its content.
+            "version": f"sha256:{file.sha256}",
+            "hashes": [{"alg": "SHA-256", "content": file.sha256}],
+            "properties": [
+                {"name": "clinspan:path", "value": file.path},
+                {"name": "clinspan:size", "value": str(file.size)},
+            ],
+        }
+        for kind, name, file in files
+    ]
+
+
+def _dependencies(
+    libraries: dict[str, dict[str, Any]], models: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    refs = {name: library["bom-ref"] for name, library in libraries.items()}
+    runtime = [refs[name] for name in ("numpy", "onnxruntime", "tokenizers") if name in refs]
+    used = {
+        refs["clinspan"]: runtime,
+        _ROOT: sorted([*refs.values(), *(model["bom-ref"] for model in models)]),
+    }
+    return [
+        {"ref": ref, "dependsOn": used.get(ref, [])}
+        for ref in sorted([_ROOT, *refs.values(), *(model["bom-ref"] for model in models)])
+    ]
