@@ -28,7 +28,7 @@ def draw_all() -> None:
         figure, axes = plt.subplots(figsize=(7, 3.6))
         try:
             draw(axes)
-        except (KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             continue
         finally:
             plt.close(figure)
@@ -50,20 +50,9 @@ def coldstart(axes: Any) -> None:
 
 
 def latency(axes: Any) -> None:
-    """A bar for each variant, p50, with a whisker to p99."""
-    rows = {name: row["short"] for name, row in result("latency").items()}
-    found = {name: row["p50 ms"] for name, row in rows.items()}
-    _bars(axes, found, "ms for a short message, median, whisker to p99 (shorter is better)")
-    order = sorted(found, key=lambda name: found[name])
-    beyond = [max(0.0, rows[name]["p99 ms"] - found[name]) for name in order]
-    axes.errorbar(
-        [found[name] for name in order],
-        range(len(order)),
-        xerr=[[0.0] * len(order), beyond],
-        fmt="none",
-        ecolor="#333333",
-        lw=0.8,
-    )
+    """A bar for each variant."""
+    found = {name: row["short"]["p50 ms"] for name, row in result("latency").items()}
+    _bars(axes, found, "ms for a short message, median (shorter is better)")
 
 
 def growth(axes: Any) -> None:

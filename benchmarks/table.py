@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, table in TABLES.items():
         try:
             made[name] = table()
-        except (KeyError, TypeError):
+        except (AttributeError, KeyError, TypeError):
             print(f"{name}: no results", file=sys.stderr)
             continue
         print(f"\n{name}\n\n{made[name]}")

@@ -73,7 +73,7 @@ def _row(
 ) -> Row:
     try:
         value = measure()
-    except (KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError):
         return what, target, "not run", ""
     text = f"{value:.{digits}f}" if abs(value) < 10 else f"{value:.0f}"
     return what, target, f"{text}{unit}", "yes" if met(value) else "**no**"
