@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import usage
 from benchmarks.harness import ROOT, medians
 from benchmarks.record import save
 
@@ -36,7 +36,9 @@ def main() -> None:
     )
     parser.add_argument("--bundle", help="the starter otherwise")
     parser.add_argument("--notes", required=True, help="folder of .txt notes")
-    parser.add_argument("--longest", type=int, default=1_000_000, help="characters of the longest note")
+    parser.add_argument(
+        "--longest", type=int, default=1_000_000, choices=LENGTHS[1:], help="characters of the longest note"
+    )
     parser.add_argument("--many", type=int, default=MANY, help="short notes in one stream")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
@@ -102,7 +104,7 @@ def _length(options: argparse.Namespace) -> dict[str, Any]:
     pieces = [text[start : start + length] for start in range(0, len(text), length)]
     for piece in pieces[:2]:
         recognizer.recognize(piece[:10_000])
-    before = _peak()
+    before = usage.peak()
     began, busy = time.perf_counter(), time.process_time()
     found = sum(len(recognizer.recognize(piece)) for piece in pieces)
     took, busy = time.perf_counter() - began, time.process_time() - busy
@@ -111,8 +113,8 @@ def _length(options: argparse.Namespace) -> dict[str, Any]:
         "CPU s a million characters": busy / len(text) * 1e6,
         "seconds a note": took / len(pieces),
         "spans a thousand characters": found / len(text) * 1000,
-        "peak MB": _peak(),
-        "peak MB more than before": _peak() - before,
+        "peak MB": usage.peak(),
+        "peak MB more than before": usage.peak() - before,
     }
 
 
@@ -126,18 +128,10 @@ def _many(options: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     for number, _ in enumerate(recognizer.pipe(notes), start=1):
         if number in marks:
-            answer[f"MB after {number}"] = _resident()
+            answer[f"MB after {number}"] = usage.resident()
             answer[f"seconds after {number}"] = time.perf_counter() - began
-    answer["peak MB"] = _peak()
+    answer["peak MB"] = usage.peak()
     return answer
-
-
-def _resident() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 if __name__ == "__main__":

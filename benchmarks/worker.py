@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
+
+from benchmarks import usage
 
 SHORT = (
     "Patient presents with chest pain and shortness of breath for two days. ECG and troponin were ordered; "
@@ -37,7 +38,7 @@ def main() -> None:
     first = run([SHORT])
     answer: dict[str, Any] = {"seconds to first spans": time.time() - started, "entities": len(first[0])}
     answer |= QUESTIONS[question](run, notes, options)
-    answer["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    answer["peak MB"] = usage.peak()
     print(json.dumps(answer))
 
 
@@ -80,30 +81,21 @@ def coldstart(run: Any, notes: list[str], options: dict[str, Any]) -> dict[str, 
 
 def memory(run: Any, notes: list[str], options: dict[str, Any]) -> dict[str, Any]:
     """MB in use after the first note, after all notes, after many, and for one very long note."""
-    answer: dict[str, Any] = {"MB after one note": _resident()}
+    answer: dict[str, Any] = {"MB after one note": usage.resident()}
     run(notes)
-    answer["MB after all notes"] = _resident()
+    answer["MB after all notes"] = usage.resident()
     for _ in range(options.get("repeats", 0)):
         run([SHORT] * 1000)
-    answer["MB after many short notes"] = _resident()
+    answer["MB after many short notes"] = usage.resident()
     if options.get("long_characters"):
         text = "\n\n".join(notes)
         text = (text * (options["long_characters"] // len(text) + 1))[: options["long_characters"]]
-        before = _peak()
+        before = usage.peak()
         began = time.perf_counter()
         run([text])
         answer["seconds for the long note"] = time.perf_counter() - began
-        answer["peak MB more for the long note"] = _peak() - before
+        answer["peak MB more for the long note"] = usage.peak() - before
     return answer
-
-
-def _resident() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 QUESTIONS = {"throughput": throughput, "latency": latency, "coldstart": coldstart, "memory": memory}
