@@ -74,6 +74,17 @@ def test_nothing_that_was_read_is_in_the_pickle(folder: Path) -> None:
     assert len(pickled) < 1500
 
 
+def test_a_process_loads_what_it_unpickles_again_and_again_once(folder: Path) -> None:
+    """A pool sends the recognizer with every task; only other settings, or closing, load anew."""
+    pickled = pickle.dumps(Recognizer.load(folder, threads=1))
+    one = pickle.loads(pickled)
+    assert pickle.loads(pickled) is one
+    assert pickle.loads(pickle.dumps(Recognizer.load(folder, threads=2))) is not one
+    again = pickle.loads(pickled)
+    again.close()
+    assert pickle.loads(pickled).recognize("pain") is not None
+
+
 def test_another_bundle_under_the_same_path_is_refused(folder: Path) -> None:
     """An executor with an older bundle would give other answers in silence."""
     pickled = pickle.dumps(Recognizer.load(folder, threads=1))

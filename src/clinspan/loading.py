@@ -19,7 +19,7 @@ from clinspan.windows import check
 
 STARTER = Path(__file__).parent / "starter"
 
-# A note of this length takes a gigabyte or two while it is read; what is longer is likely no note.
+# To tokenize a note of this length takes 400 MB, and to read it minutes; what is longer is likely no note.
 MAX_CHARACTERS = 20_000_000
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from clinspan.errors import ClosedError, InputError
 from clinspan.loading import MAX_CHARACTERS, Settings, load, with_profile
 from clinspan.loading import STARTER as STARTER
 from clinspan.model import Model
-from clinspan.report import Report
+from clinspan.report import Report, report_on
 from clinspan.schedule import Deadline, in_batches, in_order
 from clinspan.tokenizer import Tokenizer
 from clinspan.windows import Window, plan
@@ -54,6 +54,8 @@ class Recognizer:
     One recognizer may be shared by many threads. The same note gives the same spans and scores, to the
     bit, alone or among any others, as long as it runs on CPU.
     """
+
+    _last_unpickled: ClassVar[Recognizer | None] = None
 
     def __init__(
         self,
@@ -306,27 +308,7 @@ class Recognizer:
 
     def report(self) -> Report:
         """Say what is in use: model, precision, provider, workers, windows, versions."""
-        import tokenizers
-
-        bundle = self._bundle
-        return Report(
-            model=bundle.name,
-            path=str(bundle.path),
-            precision=self._precision,
-            provider=self._model.session.provider,
-            workers=self._workers.count,
-            threads=self._model.session.threads,
-            window=bundle.window,
-            overlap=bundle.overlap,
-            aggregation=bundle.aggregation,
-            labels=self._table.names,
-            sha256=bundle.models[self._precision].sha256,
-            versions={
-                "numpy": np.__version__,
-                "onnxruntime": self._model.session.version,
-                "tokenizers": tokenizers.__version__,
-            },
-        )
+        return report_on(self._bundle, self._precision, self._model.session, self._workers.count)
 
     def close(self) -> None:
         """End the threads and give the memory back; again is no error.
@@ -351,7 +333,15 @@ class Recognizer:
         self._check_open()
         if self._settings is None:
             raise TypeError("only a recognizer made by Recognizer.load can be pickled")
-        return type(self)._load, (self._settings,)
+        return type(self)._unpickle, (self._settings,)
+
+    @classmethod
+    def _unpickle(cls, settings: Settings) -> Recognizer:
+        """Load what was pickled, unless it was the last: a pool of processes unpickles it with every task."""
+        last = Recognizer._last_unpickled
+        if last is None or last._closed or type(last) is not cls or last._settings != settings:
+            last = Recognizer._last_unpickled = cls._load(settings)
+        return last
 
     def __copy__(self) -> Recognizer:
         """The same: threads may share one, and a second would hold the model twice."""

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from clinspan.bundle import Bundle
+from clinspan.decode import label_table
+from clinspan.session import Session
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -36,3 +42,27 @@ class Report:
     labels: tuple[str, ...]
     sha256: str
     versions: Mapping[str, str]
+
+
+def report_on(bundle: Bundle, precision: str, session: Session, workers: int) -> Report:
+    """Put together what a recognizer uses."""
+    import tokenizers
+
+    return Report(
+        model=bundle.name,
+        path=str(bundle.path),
+        precision=precision,
+        provider=session.provider,
+        workers=workers,
+        threads=session.threads,
+        window=bundle.window,
+        overlap=bundle.overlap,
+        aggregation=bundle.aggregation,
+        labels=label_table(bundle.labels).names,
+        sha256=bundle.models[precision].sha256,
+        versions={
+            "numpy": np.__version__,
+            "onnxruntime": session.version,
+            "tokenizers": tokenizers.__version__,
+        },
+    )
