@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from clinspan.bundle import Bundle, record_file
+from clinspan.bundle import Bundle
+from clinspan.files import record_file
 from clinspan.labels import detect
 
 LABELS = ("O", "B-DRUG", "I-DRUG", "B-PROBLEM", "I-PROBLEM")

@@ -1,6 +1,7 @@
 """`clinspan-export CHECKPOINT OUT`: make a bundle from a fine-tuned checkpoint.
 
 Its commands go the way there: `check`, `finetune` and `train-bundle` start from annotated documents.
+`sign` says who made the bundle.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from clinspan.bundle import Bundle
 from clinspan.decode import AGGREGATIONS
 from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.labels import SCHEMES
-from clinspan_export import check, training
+from clinspan_export import check, sign, training
 from clinspan_export.errors import ExportError
 from clinspan_export.export import FILES, Permissions, Reading, export
 from clinspan_export.gates import Gates
@@ -23,7 +24,7 @@ from clinspan_export.judge import OWN_SAMPLES, Checks, tuning_notes
 from clinspan_export.notes import own_samples, read_samples
 from clinspan_export.tune import MARGIN
 
-COMMANDS = ("check", "finetune", "train-bundle")
+COMMANDS = ("check", "finetune", "train-bundle", "sign")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,6 +53,7 @@ def _commands() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     check.register(commands)
     training.register(commands)
+    sign.register(commands)
     return parser
 
 

@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clinspan.bundle import DEFAULT_WINDOW, PRECISIONS, Bundle, max_content_tokens, record_file
+from clinspan.bundle import DEFAULT_WINDOW, PRECISIONS, Bundle
 from clinspan.errors import ClinspanError, MissingDependencyError
+from clinspan.files import record_file
+from clinspan.foreign import max_content_tokens
 from clinspan.labels import LabelSet, detect
 from clinspan.tokenizer import Tokenizer
 from clinspan_export import checkpoint as checkpoints

@@ -13,14 +13,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from clinspan.decode import AGGREGATIONS
 from clinspan.errors import BundleError, InputError
+from clinspan.fields import MAX_JSON_BYTES, Fields, brief, canonical, parse_object, read_bytes
+from clinspan.files import (
+    MAX_MODEL_BYTES,
+    MAX_TOKENIZER_BYTES,
+    VERIFY,
+    FileRecord,
+    check_name,
+    record_file,
+    verified,
+    verified_content,
+)
+from clinspan.foreign import find_models, label_names, max_content_tokens
 from clinspan.labels import LabelSet, detect
+from clinspan.signature import SIGNATURE, check_signature
 from clinspan.windows import check
 
 MANIFEST = "clinspan.json"
@@ -30,26 +44,14 @@ PRECISIONS = ("int8", "fp32", "fp16")
 # Safe for models trained on short and on long chunks alike, and the fastest per token on CPU.
 DEFAULT_WINDOW = 190
 
-# Where others keep a model of each precision, best first; our own layout comes first.
-_FOREIGN_FILES = {
-    "int8": ("model_int8.onnx", "model_quantized.onnx"),
-    "fp32": ("model.onnx",),
-    "fp16": ("model_fp16.onnx",),
-}
-# Model types whose positions begin behind the padding id, as in fairseq.
-_POSITIONS_AFTER_PADDING = {
-    "camembert", "data2vec-text", "ibert", "longformer", "roberta", "roberta-prelayernorm",
-    "xlm-roberta", "xlm-roberta-xl", "xmod",
-}  # fmt: skip
+# The manifest's own hash, a field of the manifest.
+_SEAL = "sha256"
 
+# More labels, or tokens a run, than any model of notes has; both decide how much memory a run takes.
+MAX_LABELS = 10_000
+MAX_WINDOW = 1_000_000
 
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """A file of the bundle: path relative to the folder, size in bytes, sha256 in hex (empty: not known)."""
-
-    path: str
-    size: int
-    sha256: str
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Bundle:
         max_window: most tokens that the model can read at once, special tokens not counted.
         aggregation: how tokens vote for a word's label.
         provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
+        verify: what of its files is checked before they are loaded, see `open_bundle`.
     """
 
     path: Path
@@ -82,6 +85,7 @@ class Bundle:
     parity: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    verify: str = "full"
 
     def precision(self, wanted: str | None, device: str) -> str:
         """Choose a precision: the one wanted, else int8 on `cpu` and fp16 on `cuda` where there is one.
@@ -99,16 +103,24 @@ class Bundle:
         return next(name for name in order if name in self.models)
 
     def file(self, record: FileRecord) -> Path:
-        """Path of a file of the bundle, its size and hash verified.
+        """Path of a file of the bundle, checked as far as `verify` says.
 
         Raises:
             BundleError: it is missing, leaves the folder, or is not the file that was recorded.
         """
-        return _verified(self.path, record)
+        return verified(self.path, record, self.verify)
+
+    def read_tokenizer(self) -> bytes:
+        """The tokenizer.json, checked as far as `verify` says: these bytes, not a file that may change.
+
+        Raises:
+            BundleError: as for `file`, or it is too large.
+        """
+        return verified_content(self.path, self.tokenizer, self.verify, limit=MAX_TOKENIZER_BYTES)
 
     def manifest(self) -> dict[str, Any]:
         """The content of clinspan.json."""
-        return {
+        content = {
             "schema_version": SCHEMA_VERSION,
             "task": "token-classification",
             "name": self.name,
@@ -120,94 +132,107 @@ class Bundle:
             "overlap": self.overlap,
             "max_window": self.max_window,
             "aggregation": self.aggregation,
-            "tokenizer": _record(self.tokenizer),
-            "models": {precision: _record(file) for precision, file in self.models.items()},
+            "tokenizer": _record(self.path, self.tokenizer),
+            "models": {precision: _record(self.path, file) for precision, file in self.models.items()},
             "provenance": dict(self.provenance),
             "parity": dict(self.parity),
             "evaluation": dict(self.evaluation),
             "tuning": dict(self.tuning),
         }
+        return {**content, _SEAL: _seal(content)}
 
     def write_manifest(self) -> None:
-        """Write clinspan.json into the folder."""
+        """Write clinspan.json into the folder. A signature of the one before no longer fits."""
         text = json.dumps(self.manifest(), indent=2, ensure_ascii=False, allow_nan=False)
         (self.path / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def open_bundle(path: str | Path) -> Bundle:
+def open_bundle(path: str | Path, *, verify: str = "full", public_key: str | Path | None = None) -> Bundle:
     """Read a model folder: a bundle, or any ONNX token classification repository.
+
+    The manifest's own hash and structure are always checked.
+
+    Args:
+        path: the folder.
+        verify: what of its files is checked before they are loaded: `full` for size and sha256, `size`,
+            or `off`. A folder without a manifest has no record to check against.
+        public_key: PEM file of an Ed25519 key; only a bundle whose manifest it signed is read.
 
     Raises:
         BundleError: what is there cannot be used; the message says what and where.
+        InputError: `verify` is unknown or too little for a signature, or the key cannot be read.
+        MissingDependencyError: `public_key` is given and the `signing` extra is not installed.
     """
+    if verify not in VERIFY:
+        raise InputError(f"verify is {brief(verify)}: expected one of {', '.join(VERIFY)}")
+    if public_key is not None and verify != "full":
+        raise InputError(f"verify is {verify!r}, and a signature vouches for hashes: expected 'full'")
     folder = Path(path)
-    if not folder.is_dir():
+    try:
+        return _open(folder, verify, None if public_key is None else Path(public_key))
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
+    if "\0" in str(folder) or not folder.is_dir():
         raise BundleError(f"{folder} is not a folder")
     if (folder / MANIFEST).is_file():
-        return _from_manifest(folder)
+        content = read_bytes(folder / MANIFEST, MAX_JSON_BYTES)
+        if public_key is not None:
+            check_signature(folder / SIGNATURE, content, public_key)
+        return _from_manifest(folder, content, verify)
+    if public_key is not None:
+        raise BundleError(f"{folder} has no {MANIFEST}, so nothing in it is signed")
     if (folder / "config.json").is_file():
-        return _from_config(folder)
+        return _from_config(folder, verify)
     raise BundleError(f"{folder} has neither {MANIFEST} nor config.json: it is no model folder")
 
 
-def record_file(folder: Path, path: str) -> FileRecord:
-    """Measure and hash a file of a folder."""
-    full = folder / path
-    with full.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return FileRecord(path, full.stat().st_size, digest)
-
-
-def _from_manifest(folder: Path) -> Bundle:
-    data = _Fields(_read_json(folder / MANIFEST), folder / MANIFEST)
-    version = data.get("schema_version", str)
+def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
+    data = Fields(parse_object(content, folder / MANIFEST), folder / MANIFEST)
+    version = data.text("schema_version")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise BundleError(
             f"{folder / MANIFEST} has schema version {version}, and this clinspan reads {SCHEMA_VERSION}: "
             "a newer clinspan is needed"
         )
-    if data.get("task", str) != "token-classification":
+    # Bundles from before the manifest had a hash of its own are read without one.
+    if _SEAL in data.data and data.text(_SEAL) != _seal(data.data):
+        raise BundleError(
+            f"{folder / MANIFEST} does not have the sha256 that it records: it is damaged or was changed by "
+            f"hand; whoever changed it on purpose takes the field {_SEAL!r} away"
+        )
+    if data.text("task") != "token-classification":
         raise BundleError(f"{folder / MANIFEST}: task is not token-classification")
-    models = data.get("models", dict)
     bundle = Bundle(
         path=folder,
-        name=data.get("name", str),
+        name=data.text("name"),
         labels=detect(
-            data.strings("labels"),
-            scheme=data.get("scheme", str),
-            outside=data.get("outside", str),
-            rename=data.get("rename", dict, {}),
+            data.texts("labels"),
+            scheme=data.text("scheme"),
+            outside=data.text("outside"),
+            rename=data.texts_by_name("rename"),
         ),
-        models={precision: data.file("models", precision) for precision in models},
-        tokenizer=data.file("tokenizer"),
-        window=data.get("window", int),
-        overlap=data.get("overlap", int),
-        max_window=data.get("max_window", int),
-        aggregation=data.get("aggregation", str),
+        models={precision: _file(data.inside("models"), precision) for precision in data.get("models", dict)},
+        tokenizer=_file(data, "tokenizer"),
+        window=data.number("window", least=1, most=MAX_WINDOW),
+        overlap=data.number("overlap", least=0, most=MAX_WINDOW),
+        max_window=data.number("max_window", least=1, most=2**63 - 1),
+        aggregation=data.text("aggregation"),
         provenance=data.get("provenance", dict, {}),
         parity=data.get("parity", dict, {}),
         evaluation=data.get("evaluation", dict, {}),
         tuning=data.get("tuning", dict, {}),
+        verify=verify,
     )
     _check(bundle)
     return bundle
 
 
-def _from_config(folder: Path) -> Bundle:
-    config = _Fields(_read_json(folder / "config.json"), folder / "config.json")
-    id2label = config.get("id2label", dict)
-    try:
-        names = [str(id2label[str(index)]) for index in range(len(id2label))]
-    except KeyError as error:
-        raise BundleError(
-            f"{folder / 'config.json'}: id2label is not numbered 0 to {len(id2label) - 1}"
-        ) from error
-    models = {
-        precision: FileRecord(path.relative_to(folder).as_posix(), path.stat().st_size, "")
-        for precision, files in _FOREIGN_FILES.items()
-        for path in [next((p for f in files for p in (folder / "onnx" / f, folder / f) if p.is_file()), None)]
-        if path is not None
-    }
+def _from_config(folder: Path, verify: str) -> Bundle:
+    source = folder / "config.json"
+    config = Fields(parse_object(read_bytes(source, MAX_JSON_BYTES), source), source)
     tokenizer = folder / "tokenizer.json"
     if not tokenizer.is_file():
         raise BundleError(f"tokenizer.json is missing in {folder}")
@@ -215,31 +240,15 @@ def _from_config(folder: Path) -> Bundle:
     bundle = Bundle(
         path=folder,
         name=folder.resolve().name,
-        labels=detect(names),
-        models=models,
+        labels=detect(label_names(config)),
+        models=find_models(folder),
         tokenizer=FileRecord("tokenizer.json", tokenizer.stat().st_size, ""),
         window=min(DEFAULT_WINDOW, max_window),
         max_window=max_window,
+        verify=verify,
     )
     _check(bundle)
     return bundle
-
-
-def max_content_tokens(config: Mapping[str, Any]) -> int:
-    """Most tokens that a model can read at once without its two special tokens, from its config.json.
-
-    >>> max_content_tokens({"model_type": "roberta", "max_position_embeddings": 514, "pad_token_id": 1})
-    510
-    """
-    positions = config.get("max_position_embeddings", 512)
-    if not isinstance(positions, int) or isinstance(positions, bool) or positions < 4:
-        raise BundleError(f"config.json: max_position_embeddings is {positions!r}: expected a whole number")
-    if config.get("model_type") in _POSITIONS_AFTER_PADDING:
-        padding = config.get("pad_token_id", 1)
-        positions -= (padding if isinstance(padding, int) else 1) + 1
-    elif config.get("model_type") == "mpnet":
-        positions -= 2  # its padding id is 1 whatever the configuration says
-    return positions - 2
 
 
 def _check(bundle: Bundle) -> None:
@@ -247,9 +256,20 @@ def _check(bundle: Bundle) -> None:
         raise BundleError(f"{bundle.path} has no model: expected onnx/model.onnx or onnx/model_int8.onnx")
     unknown = sorted(set(bundle.models) - set(PRECISIONS))
     if unknown:
-        raise BundleError(f"unknown precision {unknown[0]!r}: expected {', '.join(PRECISIONS)}")
+        raise BundleError(f"unknown precision {brief(unknown[0])}: expected {', '.join(PRECISIONS)}")
     if bundle.aggregation not in AGGREGATIONS:
         raise BundleError(f"unknown aggregation {bundle.aggregation!r}: expected {', '.join(AGGREGATIONS)}")
+    if len(bundle.labels.names) > MAX_LABELS:
+        raise BundleError(
+            f"{bundle.path} has {len(bundle.labels.names)} labels: at most {MAX_LABELS} are read"
+        )
+    if bundle.max_window > MAX_WINDOW:
+        raise BundleError(f"{bundle.path} reads {bundle.max_window} tokens at once: at most {MAX_WINDOW} are")
+    for record in bundle.models.values():
+        if record.size > MAX_MODEL_BYTES:
+            raise BundleError(
+                f"{record.path} in {bundle.path} has {record.size} bytes: at most {MAX_MODEL_BYTES} are read"
+            )
     try:
         check(bundle.window, bundle.overlap)
     except InputError as error:
@@ -258,58 +278,27 @@ def _check(bundle: Bundle) -> None:
         raise BundleError(f"window {bundle.window} is more than the model can read ({bundle.max_window})")
 
 
-def _verified(folder: Path, record: FileRecord) -> Path:
-    path = folder / record.path
-    # By name, not by where links lead: the Hub's cache keeps every file behind a link out of its folder.
-    parts = PureWindowsPath(record.path)  # also splits at "/", and knows drives
-    if parts.anchor or ".." in parts.parts or not parts.name:
-        raise BundleError(f"{MANIFEST} names a file outside its folder: {record.path}")
-    if not path.is_file():
-        raise BundleError(f"{record.path} is missing in {folder}")
-    size = path.stat().st_size
-    if size != record.size:
-        raise BundleError(f"{path} has {size} bytes, expected {record.size}: it is damaged or was replaced")
-    if record.sha256 and record_file(folder, record.path).sha256 != record.sha256:
-        raise BundleError(f"{path} does not have the recorded sha256: it is damaged or was replaced")
-    return path
+def _seal(content: Mapping[str, Any]) -> str:
+    """Sha256 over everything that a manifest says but its own hash; layout and order of keys do not count."""
+    said = {name: value for name, value in content.items() if name != _SEAL}
+    return hashlib.sha256(canonical(json.loads(json.dumps(said, allow_nan=False)))).hexdigest()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BundleError(f"{path} is not readable JSON") from error
-    if not isinstance(data, dict):
-        raise BundleError(f"{path} is not a JSON object")
-    return data
-
-
-def _record(file: FileRecord) -> dict[str, Any]:
+def _record(folder: Path, file: FileRecord) -> dict[str, Any]:
+    # Files of a folder without a manifest were never hashed.
+    file = file if file.sha256 else record_file(folder, file.path)
     return {"path": file.path, "size": file.size, "sha256": file.sha256}
 
 
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """A JSON object whose fields are checked as they are taken."""
-
-    data: dict[str, Any]
-    source: Path
-
-    def get(self, name: str, kind: type, default: Any = None) -> Any:
-        value = self.data.get(name, default)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            found = "missing" if name not in self.data else f"a {type(value).__name__}"
-            raise BundleError(f"{self.source}: {name} is {found}, expected a {kind.__name__}")
-        return value
-
-    def strings(self, name: str) -> list[str]:
-        values = self.get(name, list)
-        if not all(isinstance(value, str) for value in values):
-            raise BundleError(f"{self.source}: {name} is not a list of strings")
-        return list(values)
-
-    def file(self, *names: str) -> FileRecord:
-        fields = self
-        for name in names:
-            fields = _Fields(fields.get(name, dict), self.source)
-        return FileRecord(fields.get("path", str), fields.get("size", int), fields.get("sha256", str))
+def _file(fields: Fields, name: str) -> FileRecord:
+    file = fields.inside(name)
+    record = FileRecord(
+        file.get("path", str), file.number("size", least=0, most=2**63 - 1), file.text("sha256")
+    )
+    check_name(record.path)
+    if not _SHA256.fullmatch(record.sha256):
+        raise BundleError(
+            f"{fields.source}: sha256 of {brief(record.path)} is {brief(record.sha256)}, expected 64 digits "
+            "0-9 and a-f"
+        )
+    return record

@@ -12,6 +12,7 @@ from pathlib import Path
 from clinspan import __version__, cli_evaluate, cli_extract
 from clinspan.cli_base import DONE, FAILED, INTERRUPTED, WRONG_USAGE, UsageError, drop_stdout, write_text
 from clinspan.errors import ClinspanError, InputError, MissingDependencyError
+from clinspan.files import VERIFY
 from clinspan.formats.notes import read_notes
 from clinspan.loading import MAX_CHARACTERS
 from clinspan.package.commands import register as register_package
@@ -89,6 +90,10 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlap", type=int, help="tokens that neighbouring windows share; the bundle's otherwise"
     )
+    parser.add_argument(
+        "--verify", choices=VERIFY, default="full", help="what to check of the model's files; full otherwise"
+    )
+    parser.add_argument("--public-key", metavar="PEM", help="load only a bundle that this key signed")
 
 
 def _check_model(path: str | None) -> None:
@@ -107,6 +112,8 @@ def _load(options: argparse.Namespace) -> Recognizer:
             window=options.window,
             overlap=options.overlap,
             max_characters=options.max_characters,
+            verify=options.verify,
+            public_key=options.public_key,
         )
     except InputError as error:  # nothing was read yet: what is wrong is an option
         raise UsageError(str(error)) from error

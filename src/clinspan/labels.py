@@ -124,6 +124,8 @@ def _check(labels: LabelSet) -> None:
     unknown = sorted(set(labels.rename) - entities)
     if unknown:
         raise BundleError(f"cannot rename {unknown[0]!r}: the model has no such entity")
+    if "" in {labels.rename.get(entity, entity) for entity in entities}:
+        raise BundleError("an entity has no name: neither a label nor a renaming may be empty")
     # Two entities shown under one name would be joined where they touch.
     if len({labels.rename.get(entity, entity) for entity in entities}) != len(entities):
         raise BundleError("the renaming gives two entities the same name")

@@ -11,6 +11,7 @@ from typing import Any
 from clinspan.bundle import Bundle, open_bundle
 from clinspan.checks import of_kind, whole
 from clinspan.errors import BundleError, InputError
+from clinspan.fit import check_answer, check_frame, checked_model
 from clinspan.model import Model
 from clinspan.profile import read_profile
 from clinspan.session import Device, Session, available_cores
@@ -43,6 +44,8 @@ class Settings:
     session_options: Mapping[str, Any] | None = None
     reuse: int = 0
     max_characters: int = MAX_CHARACTERS
+    verify: str = "full"
+    public_key: Path | None = None
     sha256: tuple[str, ...] = ()
 
 
@@ -62,9 +65,12 @@ def load(settings: Settings) -> Loaded:
     """Load a model folder; raises as `Recognizer.load`."""
     device = Device.parse(settings.device)
     _check_kinds(settings)
-    bundle = _with_windows(
-        open_bundle(STARTER if settings.path is None else settings.path), settings.window, settings.overlap
+    opened = open_bundle(
+        STARTER if settings.path is None else settings.path,
+        verify=settings.verify,
+        public_key=settings.public_key,
     )
+    bundle = _with_windows(opened, settings.window, settings.overlap)
     precision = bundle.precision(settings.precision, device.kind)
     record = bundle.models[precision]
     sha256 = (record.sha256, bundle.tokenizer.sha256)
@@ -73,21 +79,27 @@ def load(settings: Settings) -> Loaded:
             f"{bundle.path} holds another {precision} model or tokenizer than the recognizer that was pickled: "
             "every process must find the same bundle under this path"
         )
-    tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
-    _check_frame(bundle, tokenizer)
+    tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path, bundle.read_tokenizer())
+    check_frame(bundle, tokenizer)
     cores = settings.threads or available_cores() if device.kind == "cpu" else 1
-    session = partial(
-        Session,
-        bundle.file(record),
-        device=device,
-        classes=len(bundle.labels.names),
-        options=settings.session_options,
-    )
+
+    def session(threads: int) -> Session:
+        return Session(
+            # Checked each time: the file may have been replaced since the first session was made.
+            checked_model(bundle, precision, tokenizer),
+            device=device,
+            classes=len(bundle.labels.names),
+            threads=threads,
+            options=settings.session_options,
+        )
+
+    narrow = session(1)
+    check_answer(bundle, precision, narrow, tokenizer)
     wider = cores > 1 and "intra_op_num_threads" not in (settings.session_options or {})
     model = Model(
-        session(threads=1),
+        narrow,
         tokenizer,
-        widen=partial(session, threads=cores) if wider else None,
+        widen=partial(session, cores) if wider else None,
         reuse=settings.reuse,
     )
     return Loaded(bundle, model, tokenizer, precision, cores, replace(settings, sha256=sha256))
@@ -120,12 +132,3 @@ def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bu
     if window > bundle.max_window:
         raise InputError(f"window is {window} tokens, and the model can read {bundle.max_window}")
     return replace(bundle, window=window, overlap=overlap)
-
-
-def _check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
-    special = len(tokenizer.prefix) + len(tokenizer.suffix)
-    if bundle.window + special > bundle.max_window + 2:
-        raise BundleError(
-            f"window {bundle.window} and {special} special tokens are more than the model's "
-            f"{bundle.max_window + 2} positions"
-        )

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 Logits = npt.NDArray[np.float32]
 _CPU = "CPUExecutionProvider"
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+_LOGITS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 # Slower on CPU than the LayerNormalization and Add that it replaces: 10 to 15 % of a BERT-base.
 _SLOWER_WHEN_FUSED = {"cpu": ["SkipLayerNormFusion"]}
@@ -172,20 +173,31 @@ class Session:
         return _run_bound(self._ort, session, feed, self._output, self._device)
 
     def _check_inputs(self, path: Path) -> tuple[str, ...]:
-        names = tuple(node.name for node in self._session.get_inputs())
+        inputs = self._session.get_inputs()
+        names = tuple(node.name for node in inputs)
         unknown = sorted(set(names) - _INPUTS)
         if unknown or "input_ids" not in names:
             raise BundleError(
                 f"{path.name} takes the inputs {', '.join(names)}: expected input_ids and perhaps "
                 "attention_mask and token_type_ids"
             )
+        for node in inputs:
+            if node.type != "tensor(int64)" or len(node.shape) != 2 or isinstance(node.shape[1], int):
+                raise BundleError(
+                    f"{path.name} takes {node.name} as {node.type} of shape {node.shape}: expected "
+                    "tensor(int64) of 2 dimensions, the second of any length"
+                )
         return names
 
     def _check_output(self, path: Path) -> str:
-        outputs = {node.name: node.shape for node in self._session.get_outputs()}
+        outputs = {node.name: node for node in self._session.get_outputs()}
         if "logits" not in outputs:
             raise BundleError(f"{path.name} has no output called logits")
-        classes = outputs["logits"][-1] if outputs["logits"] else None
+        if outputs["logits"].type not in _LOGITS:
+            raise BundleError(
+                f"{path.name} gives logits as {outputs['logits'].type}: expected {', '.join(_LOGITS)}"
+            )
+        classes = outputs["logits"].shape[-1] if outputs["logits"].shape else None
         if isinstance(classes, int) and classes != self._classes:
             raise BundleError(
                 f"{path.name} gives {classes} logits a token, and there are {self._classes} labels"
@@ -206,7 +218,9 @@ def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[
     except Exception as error:
         if device.kind != "cpu":
             raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
-        raise BundleError(f"onnxruntime {ort.__version__} cannot load {path.name}") from error
+        raise BundleError(
+            f"onnxruntime {ort.__version__} cannot load {path.name}: {_reason(error)}"
+        ) from error
     _return_memory()
     # onnxruntime drops a provider that fails to start and goes on without it
     # (https://github.com/microsoft/onnxruntime/issues/17801).
@@ -228,6 +242,12 @@ def _run_bound(
     session.run_with_iobinding(binding)
     (logits,) = binding.copy_outputs_to_cpu()
     return logits
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what onnxruntime says, which may be long and quote names from the file."""
+    text = "".join(char for char in str(error).partition("\n")[0] if char.isprintable())
+    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
 def _return_memory() -> None:
@@ -312,7 +332,7 @@ def _provider(ort: Any, device: Device) -> tuple[str, dict[str, Any]]:
 
 def _session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) -> Any:
     settings = ort.SessionOptions()
-    settings.log_severity_level = 3
+    settings.log_severity_level = 4  # errors are raised; onnxruntime would write them to standard error too
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     # Spinning threads of one session slow every other session in the process down by half.

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Encoding as _Encoded
 from tokenizers import Tokenizer as _Backend
 
 from clinspan.errors import BundleError
@@ -35,6 +36,8 @@ _PIECE = 32_768
 
 _LINE_BREAKS = np.array([0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029], dtype=np.uint32)
 _SENTENCE_ENDS = np.array([ord(c) for c in ".!?。"], dtype=np.uint32)
+# No vocabulary is expected to hold these letters; one without an unknown token fails on them.
+_RARE = "\u16a0 \u3400 \U00010900"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # Where a note may be cut into pieces: before a blank that no tokenizer reads across, so that the piece
 # after it begins as it would have gone on. WordPiece drops blanks. The others glue a blank to the word
@@ -73,35 +76,46 @@ class Tokenizer:
     Attributes:
         prefix, suffix: int64, ids of the special tokens before and after a window, such as [CLS] and [SEP].
         pad_id: id that fills up rows of a batch.
+        unknown_id: id that stands for what the vocabulary does not hold.
         vocabulary: number of ids, added tokens included.
+        largest_id: the largest id that a note or the frame around it can have.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         """Read a tokenizer.json.
 
+        Args:
+            path: the file.
+            content: what it holds, where that was read and checked already.
+
         Raises:
-            BundleError: the file is missing or `tokenizers` cannot read it.
+            BundleError: the file is missing or `tokenizers` cannot read it, or cannot tokenize with it.
         """
-        if not path.is_file():
+        if content is None and not path.is_file():
             raise BundleError(f"{path.name} is missing in {path.parent}")
         try:
-            backend = _Backend.from_file(str(path))
-        except Exception as error:
+            backend = _Backend.from_file(str(path)) if content is None else _Backend.from_buffer(content)
+        except BaseException as error:
+            _raise_unless_failed(error)
             raise BundleError(f"{path} is not a tokenizer that this version of tokenizers reads") from error
+        self._path = path
         backend.no_truncation()
         backend.no_padding()
         self._backend = backend
-        self.prefix, self.suffix = _special_frame(backend)
+        self.prefix, self.suffix = _special_frame(self._tokenize("a", add_special_tokens=True), path)
         # Only after the frame was read: from here on "[SEP]" in a note is five characters of text.
         backend.encode_special_tokens = True
         self.vocabulary: int = backend.get_vocab_size(with_added_tokens=True)
         self.pad_id = _first_id(backend, "[PAD]", "<pad>", "<PAD>", "[pad]")
-        self._unknown = _first_id(backend, "[UNK]", "<unk>", "<UNK>", "[unk]")
+        self.unknown_id = _first_id(backend, "[UNK]", "<unk>", "<UNK>", "[unk]")
         added = backend.get_added_tokens_decoder()
         self._special = np.array([i for i, token in added.items() if token.special], dtype=np.int64)
+        frame = [self.pad_id, self.unknown_id, *self.prefix.tolist(), *self.suffix.tolist()]
+        self.largest_id = max(_largest_id(backend, set(self._special.tolist())), *frame)
         lone = backend.token_to_id("▁")
         self._lone_blank = -1 if lone is None else lone
         self._knows_words = type(backend.model).__name__ == "WordPiece"
+        self._encode_piece(_RARE, 0, len(_RARE))  # fails now rather than on the first note with such a word
 
     def encode(self, note: str, *, between: Callable[[], None] = lambda: None) -> Encoding:
         """Tokenize a note, whatever it contains and however long it is.
@@ -124,6 +138,14 @@ class Tokenizer:
         """Ids of a window between the model's special tokens, int64 (t,)."""
         return np.concatenate([self.prefix, ids, self.suffix])
 
+    def _tokenize(self, text: str, *, add_special_tokens: bool = False) -> _Encoded:
+        try:
+            return self._backend.encode(text, add_special_tokens=add_special_tokens)
+        except BaseException as error:  # noqa: BLE001  # panics; anything else goes on
+            _raise_unless_failed(error)
+            # What tokenizers says of the failure may quote the text.
+            raise BundleError(f"{self._path} cannot tokenize some text ({type(error).__name__})") from None
+
     def _pieces(self, note: str) -> Iterator[tuple[int, int]]:
         seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
         start = 0
@@ -139,12 +161,14 @@ class Tokenizer:
         # A lone surrogate cannot be written as UTF-8 and makes tokenizers raise; one replacement
         # character for each keeps every offset.
         text = _SURROGATES.sub("\ufffd", note[start:stop])
-        encoded = self._backend.encode(text, add_special_tokens=False)
+        encoded = self._tokenize(text)
         ids = np.array(encoded.ids, dtype=np.int64)
         # A Unigram vocabulary holds "</s>" as a piece like any other, and finds it in a note.
-        ids[np.isin(ids, self._special)] = self._unknown
+        ids[np.isin(ids, self._special)] = self.unknown_id
         n = len(ids)
         offsets = np.fromiter(chain.from_iterable(encoded.offsets), np.int32, 2 * n).reshape(n, 2)
+        if n and (ids.max() > self.largest_id or offsets.max() > len(text) or offsets.min() < 0):
+            raise BundleError(f"{self._path} gives ids or offsets that cannot be: it is no sound tokenizer")
         codes = _codes(text)
         word_ids = np.array(encoded.word_ids, dtype=np.int32)
         if not self._knows_words:
@@ -305,13 +329,30 @@ def _flag(char: str) -> int:
     return _PUNCTUATION if is_ascii_mark or unicodedata.category(char).startswith("P") else 0
 
 
-def _special_frame(backend: _Backend) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    framed = backend.encode("a")
+def _special_frame(framed: _Encoded, path: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     ids = np.array(framed.ids, dtype=np.int64)
     content = np.flatnonzero(np.array(framed.special_tokens_mask) == 0)
     if len(content) == 0:
-        raise BundleError("tokenizer.json turns plain text into no tokens: it is not a tokenizer of notes")
+        raise BundleError(f"{path} turns plain text into no tokens: it is not a tokenizer of notes")
     return ids[: content[0]], ids[content[-1] + 1 :]
+
+
+def _largest_id(backend: _Backend, special: set[int]) -> int:
+    """The largest id that is no special token's, which are never found in a note."""
+    last = backend.get_vocab_size(with_added_tokens=True) - 1
+    if last >= 0 and backend.id_to_token(last) is not None:
+        plain = next((i for i in range(last, -1, -1) if i not in special), 0)
+        added: list[int] = [i for i in backend.get_added_tokens_decoder() if i not in special]
+        return max([plain, *added])
+    # Numbered with gaps: all have to be looked at, which takes longer.
+    ids: set[int] = set(backend.get_vocab(with_added_tokens=True).values())
+    return max(ids - special, default=0)
+
+
+def _raise_unless_failed(error: BaseException) -> None:
+    """Let pass what is no failure of tokenizers, whose panics are not Exceptions."""
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
 
 
 def _first_id(backend: _Backend, *names: str) -> int:

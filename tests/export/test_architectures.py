@@ -12,7 +12,8 @@ import pytest
 import zoo
 
 from clinspan import Recognizer
-from clinspan.bundle import Bundle, max_content_tokens, open_bundle
+from clinspan.bundle import Bundle, open_bundle
+from clinspan.foreign import max_content_tokens
 from clinspan.tokenizer import Tokenizer
 from clinspan_export import checkpoint as checkpoints
 from clinspan_export.errors import ExportError

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from clinspan.bundle import open_bundle, record_file
+from clinspan.bundle import open_bundle
+from clinspan.files import record_file
 from clinspan.recognizer import STARTER
 
 VERSIONS = {"numpy": "9.1", "tokenizers": "9.2", "onnxruntime": "9.3"}

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clinspan import __version__
-from clinspan.bundle import Bundle, open_bundle, record_file
+from clinspan.bundle import Bundle, open_bundle
+from clinspan.files import record_file
 from clinspan.loading import STARTER
 from clinspan.package.errors import PackageError
 from clinspan.package.own import own_files
