@@ -287,6 +287,10 @@ CASES: dict[str, tuple[Damage, str]] = {
     "external-subgraph": (with_file(in_subgraph), "another file"),
     "operator-custom": (model(custom), "cannot load model.onnx.*evil"),
     "operator-engine": (model(engine), "cannot load model.onnx.*EPContext"),
+    "operator-bytes": (
+        model(lambda: graph(table(400)).SerializeToString().replace(b"Gather", b"Gath\xe4r")),
+        "cannot load model.onnx",
+    ),
     # Models: what goes in and comes out.
     "model-empty": (model(lambda: b""), "model.onnx is not an ONNX file"),
     "model-zeros": (model(lambda: bytes(100)), "model.onnx is not an ONNX file"),
@@ -443,6 +447,31 @@ def test_truncation_and_padding_in_a_tokenizer_are_overridden(tmp_path: Path, se
     tokenizer(lambda data: data.update({setting: stored}))(folder)
     assert Recognizer.load(folder, threads=1).recognize(tiny.NOTE) == whole
     assert len(whole) > 2
+
+
+def test_a_tokenizer_that_panics_is_refused(tmp_path: Path) -> None:
+    """A panic in Rust is no Exception, and would pass every `except Exception`; what it prints is its own."""
+    folder = tiny.bundle(tmp_path / "b")
+    tokenizer(
+        lambda data: data.update(
+            pre_tokenizer={"type": "Whitespace"},
+            normalizer={
+                "type": "Sequence",
+                "normalizers": [
+                    {"type": "Replace", "pattern": {"String": ""}, "content": "\U0001f600"},
+                    {"type": "NFKD"},
+                ],
+            },
+        )
+    )(folder)
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER], input=f"{folder}\n", capture_output=True, text=True, check=True
+    )
+    if "panicked" not in done.stderr:
+        pytest.skip("this version of tokenizers no longer panics here")
+    kind, message = json.loads(done.stdout)
+    assert kind == "BundleError"
+    assert "cannot tokenize some text" in message
 
 
 def foreign(folder: Path, **config: Any) -> Path:

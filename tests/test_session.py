@@ -124,6 +124,11 @@ def test_a_provider_that_onnxruntime_drops_is_refused(monkeypatch: pytest.Monkey
         Recognizer.load(device="cuda:0")
 
 
+def test_a_provider_that_fails_in_a_run_is_not_replaced() -> None:
+    """Onnxruntime otherwise goes on with the CPU provider, and says so on standard output alone."""
+    assert load()._session._enable_fallback is False
+
+
 @pytest.mark.parametrize("name", ["gpu", "cpu:1", "cuda:x", "", "CUDA"])
 def test_an_unknown_device_is_refused(name: str) -> None:
     """Only cpu, cuda and cuda:N."""

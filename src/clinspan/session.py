@@ -213,7 +213,12 @@ def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[
         with forks.gate:
             slower = _SLOWER_WHEN_FUSED.get(device.kind)
             session = ort.InferenceSession(
-                str(path), settings, providers=[provider], disabled_optimizers=slower
+                str(path),
+                settings,
+                providers=[provider],
+                disabled_optimizers=slower,
+                # It would try the CPU, on load and on a run that fails, and say so on standard output.
+                enable_fallback=0,
             )
     except Exception as error:
         if device.kind != "cpu":
