@@ -547,6 +547,15 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
     ],
     "bench": lambda p: ["bench", "--notes", p.write("note.txt", NOTE.encode() + b"\xff")],
 }  # fmt: skip
+
+
+def on_a_broken_model(place: Place, *arguments: str) -> None:
+    recognizer(place, table=BROKEN["fails"])
+    command(place, "extract", place.write("note.txt", NOTE), *arguments)
+
+
+path("command model fails", on_a_broken_model)
+path("command model fails, skip", lambda place: on_a_broken_model(place, "--on-error", "skip"))
 for kind, arguments in COMMANDS.items():
     path(f"command {kind}", lambda place, a=arguments: command(place, *a(place)))
 
