@@ -163,6 +163,8 @@ def overhead() -> str:
         if found
         for kind in ("short messages", "long notes")
     }
+    if not columns:
+        raise KeyError("overhead")
     names = dict.fromkeys(name for column in columns.values() for name in column["parts"])
     rows = [
         (name, *(f"{100 * column['parts'].get(name, 0):.1f} %" for column in columns.values()))
@@ -171,6 +173,14 @@ def overhead() -> str:
     ]
     outside = (f"**{100 * column['share outside session.run']:.1f} %**" for column in columns.values())
     return _markdown(("share of CPU time", *columns), [*rows, ("**all outside session.run**", *outside)])
+
+
+def operators() -> str:
+    """Where the time of a window goes inside onnxruntime."""
+    shares = result("peak")["share of a window, by operator"]
+    return _markdown(
+        ("operator", "share of a window"), [(name, f"{100 * share:.0f} %") for name, share in shares.items()]
+    )
 
 
 def effects() -> str:
@@ -275,6 +285,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "growth_starter": lambda: growth("growth_starter"),
     "many": many,
     "overhead": overhead,
+    "operators": operators,
     "effects": effects,
     "quality": quality,
     "reuse": reuse,
