@@ -28,7 +28,7 @@ from clinspan_export.outliers import Taming
 from clinspan_export.quantize import Recipe, write_int8
 from clinspan_export.samples import SAMPLES
 
-PLAIN = Recipe(taming=Taming(neurons=0, smoothing=None), embeddings="table")
+PLAIN = Recipe(taming=Taming(neurons=0, centring=False, smoothing=None), embeddings="table")
 VARIANTS: dict[str, Recipe] = {
     "plain, per channel": PLAIN,
     "plain, per tensor": replace(PLAIN, per_channel=False),
@@ -36,11 +36,13 @@ VARIANTS: dict[str, Recipe] = {
     "embeddings fp32": replace(PLAIN, embeddings="fp32"),
     "embeddings per row": replace(PLAIN, embeddings="row"),
     "feed-forward out in fp32": replace(PLAIN, skip=("/output/dense/MatMul",)),
-    "outlier neurons in fp32": replace(PLAIN, taming=Taming(smoothing=None)),
-    "smoothing 0.65": replace(PLAIN, taming=Taming(neurons=0)),
+    "outlier neurons in fp32": replace(PLAIN, taming=Taming(centring=False, smoothing=None)),
+    "smoothing 0.65": replace(PLAIN, taming=Taming(neurons=0, centring=False, smoothing=0.65)),
+    "centring, smoothing 0.75": replace(PLAIN, taming=Taming(neurons=0)),
+    "all, not centred, smoothing 0.65": Recipe(taming=Taming(centring=False, smoothing=0.65)),
     "all, smoothing 0.5": Recipe(taming=Taming(smoothing=0.5)),
-    "all, smoothing 0.65 (default)": Recipe(),
-    "all, smoothing 0.75": Recipe(taming=Taming(smoothing=0.75)),
+    "all, smoothing 0.65": Recipe(taming=Taming(smoothing=0.65)),
+    "all, smoothing 0.75 (default)": Recipe(),
     "all, smoothing 0.85": Recipe(taming=Taming(smoothing=0.85)),
     "all, 16 neurons": Recipe(taming=Taming(neurons=16)),
     "all, neurons from 1.5 times": Recipe(taming=Taming(stands_out=1.5)),

@@ -6,8 +6,7 @@ value its precision. Measured in clinical BERTs there are two kinds (docs/quanti
 - Single neurons of the feed-forward layers, nearly constant and mostly at [CLS], five times as large as
   anything else. These few neurons are computed beside the int8 path in fp32, both of their matrices (the
   idea of LLM.int8(), arXiv:2208.07339, on whole neurons, so that no large tensor is touched).
-- Channels of LayerNorm outputs that are large in every note. They are divided by a constant before the
-  matrix product and its weights multiplied by it (SmoothQuant, arXiv:2211.10438).
+- Channels of LayerNorm outputs that are large in every note: `clinspan_export.channels` evens them out.
 
 Both leave the fp32 function of the graph as it was, up to rounding.
 """
@@ -22,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clinspan_export.surgery import Graph, Linear, biased_product, probe
+from clinspan_export.channels import centre, ranges, smooth
+from clinspan_export.surgery import Graph, Linear, biased_product
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,13 +37,15 @@ class Taming:
     Attributes:
         neurons: neurons of a feed-forward layer that are computed in fp32; 0 for none.
         stands_out: they are, where the largest is at least so many times the first that is left.
+        centring: the middle of each channel's range becomes zero before smoothing.
         smoothing: SmoothQuant's exponent, the part of a channel's range that moves into the weights; None
             for no smoothing.
     """
 
     neurons: int = 8
     stands_out: float = 2.0
-    smoothing: float | None = 0.65
+    centring: bool = True
+    smoothing: float | None = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def tame(
     groups: dict[str, list[Linear]] = {}
     for linear in graph.linears():
         groups.setdefault(linear.source, []).append(linear)
-    largest = _largest(model, sorted(groups), windows, work)
+    found = ranges(model, sorted(groups), windows, work)
     kept: list[str] = []
     for source, linears in groups.items():
         if graph.weights[linears[0].weight].shape[1] <= 256 and len(linears) == 1:
@@ -96,22 +98,17 @@ def tame(
         if any(len(graph.consumers(name)) > 1 for name in names):
             continue  # layers that share weights (ALBERT, DeBERTa): what helps one would change the others
         if neurons is not None and len(linears) == 1:
-            kept += _bypass(graph, neurons, linears[0], largest[source], taming)
-        elif taming.smoothing is not None and _is_normalized(graph, source):
-            _smooth(graph, source, linears, largest[source], taming.smoothing)
+            kept += _bypass(
+                graph, neurons, linears[0], np.maximum(-found[source][0], found[source][1]), taming
+            )
+        elif _is_normalized(graph, source):
+            low, high = found[source]
+            half = np.float32(0.5)
+            centred = taming.centring and centre(graph, source, half * (low + high))
+            if taming.smoothing is not None:
+                largest: Floats = half * (high - low) if centred else np.maximum(-low, high)
+                smooth(graph, source, linears, largest, taming.smoothing)
     return kept
-
-
-def _largest(
-    model: Any, names: Sequence[str], windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path
-) -> dict[str, Floats]:
-    """Largest absolute value of each channel of each tensor, over all windows."""
-    largest: dict[str, Floats] = {}
-    for values in probe(model, names, windows, work):
-        for name, value in zip(names, values, strict=True):
-            peak = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0)
-            largest[name] = np.maximum(largest[name], peak) if name in largest else peak
-    return largest
 
 
 def _neurons(graph: Graph, name: str) -> Neurons | None:
@@ -199,24 +196,3 @@ def _add_after_bias(graph: Graph, product: str, prefix: str, nodes: list[Any]) -
     graph.replace(target, prefix + "sum")
     nodes.append(helper.make_node("Add", [target, prefix + "out"], [prefix + "sum"], prefix + "sum"))
     graph.insert(nodes, before=readers[0])
-
-
-def _smooth(graph: Graph, source: str, linears: Sequence[Linear], largest: Floats, exponent: float) -> None:
-    """Divide the channels of a product's input by constants that its weights take over."""
-    from onnx import helper
-
-    weights = np.max([np.abs(graph.weights[linear.weight]).max(axis=1) for linear in linears], axis=0)
-    tiny = np.float32(1e-5)
-    factors = np.maximum(largest, tiny) ** exponent / np.maximum(weights, tiny) ** (1 - exponent)
-    factors = np.maximum(factors, tiny).astype(np.float32)
-    scaled = f"smooth/{source}"
-    graph.set_weight(scaled + "/factors", (1 / factors).astype(np.float32))
-    readers = [
-        node for node in graph.consumers(source) if node.output[0] in {linear.output for linear in linears}
-    ]
-    node = helper.make_node("Mul", [source, scaled + "/factors"], [scaled], scaled)
-    graph.insert([node], before=readers[0])
-    for reader in readers:
-        reader.input[0] = scaled
-    for linear in linears:
-        graph.set_weight(linear.weight, graph.weights[linear.weight] * factors[:, None])
