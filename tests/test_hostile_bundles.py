@@ -301,6 +301,10 @@ CASES: dict[str, tuple[Damage, str]] = {
     "model-ort": (model(lambda: b"\x10\0\0\0ORTM" + b"\xff" * 200), "model.onnx is not an ONNX file"),
     "model-no-graph": (model(lambda: b"\x08\x09"), "cannot load model.onnx"),
     "model-huge": (model(enormous), "model.onnx"),
+    "input-bytes": (
+        model(lambda: ids(I64, "b", "length").SerializeToString().replace(b"length", b"lengt\xff")),
+        "names are not UTF-8",
+    ),
     "input-name": (model(lambda: ids(I64, "b", "t", name="tokens")), "takes the inputs tokens"),
     "input-int32": (model(lambda: ids(TensorProto.INT32, "b", "t")), r"input_ids as tensor\(int32\)"),
     "input-rank": (model(three_dimensions), "expected tensor.* of 2 dimensions"),

@@ -100,8 +100,11 @@ class Session:
         self._ort = ort
         self._device = device
         self._classes = classes
-        self._inputs = self._check_inputs(path)
-        self._output = self._check_output(path)
+        try:
+            self._inputs = self._check_inputs(path)
+            self._output = self._check_output(path)
+        except UnicodeDecodeError as error:
+            raise BundleError(f"{path.name} has an input or output whose names are not UTF-8") from error
         forks.watch(self)
 
     def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Logits:
