@@ -55,18 +55,50 @@ def test_an_interrupt_stops_a_pipe_at_once(threads: int, seconds: float) -> None
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(note)
-    process.stdin.close()
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(seconds)
-    interrupted = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.stdin = None
-    _, said = process.communicate(timeout=30)
+    try:
+        process.stdin.write(note)
+        process.stdin.close()
+        process.stdin = None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        interrupted = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.communicate()
     assert time.monotonic() - interrupted < 10
     assert process.returncode == -signal.SIGINT
     assert said.rstrip().endswith("KeyboardInterrupt")
     assert MARKER not in said
+
+
+def test_an_interrupt_just_as_a_worker_starts_does_not_keep_the_process(tmp_path: Path) -> None:
+    """A thread that its pool does not know of ends all the same."""
+    said = inside.run(
+        """
+import sys, threading
+from clinspan import Recognizer
+recognizer = Recognizer.load(sys.argv[1], threads=2)
+note = "She has pneumonia. " * 200
+start = threading.Thread.start
+
+def interrupted(thread):
+    start(thread)
+    if thread.name.startswith("clinspan"):
+        threading.Thread.start = start
+        raise KeyboardInterrupt
+
+threading.Thread.start = interrupted
+try:
+    recognizer.recognize(note)
+except KeyboardInterrupt:
+    print("interrupted")
+""",
+        inside.bundle(tmp_path / "bundle"),
+        timeout=30,
+    )
+    assert said == "interrupted\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are other things there")

@@ -32,7 +32,14 @@ class Workers:
         with self._lock:
             if self._pool is None:
                 raise ClosedError
-            return self._pool.submit(run, *arguments)
+            try:
+                return self._pool.submit(run, *arguments)
+            except BaseException:
+                # An interrupt just as a thread starts leaves it unknown to its pool, and the interpreter would
+                # wait for it for ever as it ends. This tells it to go once it has no more to do.
+                self._pool.shutdown(wait=False)
+                self._pool = ThreadPoolExecutor(self.count, self._name)
+                raise
 
     def close(self) -> None:
         """Take nothing more, and wait for what was taken; again is no error."""
