@@ -143,8 +143,9 @@ class Tokenizer:
             return self._backend.encode(text, add_special_tokens=add_special_tokens)
         except BaseException as error:  # noqa: BLE001  # panics; anything else goes on
             _raise_unless_failed(error)
-            # What tokenizers says of the failure may quote the text.
-            raise BundleError(f"{self._path} cannot tokenize some text ({type(error).__name__})") from None
+            failure = type(error).__name__
+        # Out here, so that no error carries the other one, which may quote the text.
+        raise BundleError(f"{self._path} cannot tokenize some text ({failure})")
 
     def _pieces(self, note: str) -> Iterator[tuple[int, int]]:
         seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
