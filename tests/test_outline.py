@@ -40,6 +40,22 @@ def test_tensors_in_other_files_are_those_that_onnx_finds(tmp_path: Path, name: 
     assert read_outline(path).external == expected
 
 
+@pytest.mark.parametrize("field", ["sparse_tensor", "sparse_tensors", "sparse_initializer"])
+@pytest.mark.parametrize("part", ["values", "indices"])
+def test_sparse_tensors_in_other_files_are_found(tmp_path: Path, field: str, part: str) -> None:
+    """Where the onnx package does not look for them."""
+    model = tiny.graph(tiny.table(40))
+    sparse = onnx.SparseTensorProto(**{part: tiny.external("../x")})
+    if field == "sparse_initializer":
+        model.graph.sparse_initializer.append(sparse)
+    else:
+        value = [sparse] if field == "sparse_tensors" else sparse
+        model.graph.node[0].attribute.append(onnx.AttributeProto(name="s", **{field: value}))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert read_outline(path).external == {"table": "../x"}
+
+
 def test_tables_have_the_rows_that_onnx_reads() -> None:
     """Those of the starter: quantized rows and their scales."""
     path = STARTER / "onnx" / "model_int8.onnx"
