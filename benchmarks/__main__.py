@@ -1,4 +1,4 @@
-"""All benchmarks one after the other, and their tables: about 45 minutes on two cores that do nothing else.
+"""All benchmarks one after the other, and their tables: about 50 minutes on two cores that do nothing else.
 
 python -m benchmarks --bundle BUNDLE --checkpoint CHECKPOINT --notes DIR --work DIR
     --python openmed=OPENMED_ENV/bin/python --python openvino=OPENVINO_ENV/bin/python --python spacy=SPACY_ENV/bin/python

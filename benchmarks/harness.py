@@ -56,13 +56,15 @@ def compare(
         question: of `benchmarks.worker`.
         options: from `arguments`.
         floor: ask it of bare onnxruntime too.
-        threads: cores; 0 for the first of the options'.
+        threads: cores; 0 for the first of the options'. On others, only each library at its best is asked.
         extra: options of the question.
     """
-    from benchmarks.peers import FLOOR, MADE_FIRST, PEERS
+    from benchmarks.peers import CORE, FLOOR, MADE_FIRST, PEERS
 
     threads = threads or options.threads[0]
     variants = [*(options.variants or PEERS), *([FLOOR] if floor else [])]
+    if threads != options.threads[0]:
+        variants = [name for name in variants if name in CORE]
     rounds: dict[str, list[dict[str, Any]]] = {variant: [] for variant in variants}
     for variant in variants:
         if variant.startswith(MADE_FIRST):

@@ -225,5 +225,14 @@ VARIANTS: dict[str, Callable[..., Run]] = {
     FLOOR: _bare(),
 }
 PEERS = tuple(name for name in VARIANTS if name != FLOOR)
+# Each library at its best: what is asked a second time, on another number of cores.
+CORE = (
+    "clinspan int8",
+    "transformers fp32",
+    "transformers bf16",
+    "optimum int8, best",
+    "openmed int8, best",
+    "openvino bf16",
+)
 # These keep what they load beside the checkpoint, made when first asked for, which must not be measured.
 MADE_FIRST = ("spacy",)

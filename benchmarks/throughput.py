@@ -1,7 +1,7 @@
 """Thousand characters a second over long notes, clinspan beside what people would use instead.
 
-python -m benchmarks.throughput --bundle BUNDLE --checkpoint CHECKPOINT --notes DIR     5 minutes a round
-... --threads 2 1           also on one core, with every fourth note: 3 minutes a round more
+python -m benchmarks.throughput --bundle BUNDLE --checkpoint CHECKPOINT --notes DIR     6 minutes a round
+... --threads 2 1      also on one core, every fourth note, each library at its best: 1.5 minutes more
 """
 
 from __future__ import annotations
