@@ -177,6 +177,33 @@ answers(recognizer, expected)
     )
 
 
+def test_a_child_never_takes_another_model_for_the_parents(tmp_path: Path) -> None:
+    """Where a session must start anew, a file that was replaced meanwhile is refused."""
+    inside.run(
+        BEGIN
+        + """
+from pathlib import Path
+from clinspan import BundleError
+recognizer = Recognizer.load(sys.argv[1], session_options={"intra_op_num_threads": 2})
+expected = recognizer.recognize(note)
+Path(sys.argv[2]).replace(Path(sys.argv[1], "onnx", "model.onnx"))
+
+def refused():
+    try:
+        recognizer.recognize(note)
+    except BundleError as error:
+        assert "not the file that was loaded" in str(error)
+    else:
+        sys.exit(1)
+
+check(child(refused))
+assert recognizer.recognize(note) == expected
+""",
+        inside.bundle(tmp_path / "bundle"),
+        inside.bundle(tmp_path / "other", seed=1) / "onnx" / "model.onnx",
+    )
+
+
 def test_a_pipe_may_go_on_in_the_child(tmp_path: Path) -> None:
     """Windows that the parent's workers had in hand are read again, in both processes in order."""
     inside.run(

@@ -88,6 +88,8 @@ class Session:
         """
         ort = _onnxruntime()
         self._start = partial(_start, ort, path, device, threads, options)
+        self._path = path
+        self._file = _identity(path)
         self._session: Any = self._start()
         self._closed = False
         self._lock = threading.Lock()
@@ -166,6 +168,11 @@ class Session:
                     "child, or start processes with the method 'spawn'"
                 )
             if self._session is None:
+                if _identity(self._path) != self._file:
+                    raise BundleError(
+                        f"{self._path} is not the file that was loaded before this process was forked: "
+                        "load the new one with Recognizer.load"
+                    )
                 self._session = self._start()
             return self._session
 
@@ -206,6 +213,15 @@ class Session:
                 f"{path.name} gives {classes} logits a token, and there are {self._classes} labels"
             )
         return "logits"
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written or replaced; nothing where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[str, Any] | None) -> Any:
