@@ -136,7 +136,7 @@ def make_checkpoint(folder: Path) -> Path:
     import torch
     from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
 
-    from clinspan.recognizer import STARTER
+    from clinspan.loading import STARTER
 
     torch.manual_seed(0)
     names = ["O", *(f"{prefix}-{entity}" for entity in ENTITIES for prefix in "BI")]

@@ -35,7 +35,7 @@ from benchmarks.record import save
 from benchmarks.reuse import series
 from clinspan import BundleError, Recognizer
 from clinspan.decode import Span
-from clinspan.recognizer import STARTER
+from clinspan.loading import STARTER
 
 _THREADS = 8
 _WORKERS = 3

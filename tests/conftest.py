@@ -12,7 +12,7 @@ import pytest
 
 import kit
 from clinspan import Recognizer
-from clinspan.recognizer import STARTER
+from clinspan.loading import STARTER
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

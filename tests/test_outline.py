@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import test_hostile_bundles as hostile
 import tinybundle as tiny
 from clinspan import BundleError
+from clinspan.loading import STARTER
 from clinspan.outline import read_outline
-from clinspan.recognizer import STARTER
 
 onnx = tiny.onnx
 

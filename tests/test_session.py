@@ -12,7 +12,7 @@ import pytest
 
 from clinspan import BundleError, DeviceError, InferenceError, InputError, MissingDependencyError, Recognizer
 from clinspan import session as sessions
-from clinspan.recognizer import STARTER
+from clinspan.loading import STARTER
 from clinspan.session import Device, Session, available_cores
 
 MODEL = STARTER / "onnx" / "model_int8.onnx"

@@ -11,7 +11,7 @@ from clinspan import Recognizer
 from clinspan.cli_evaluate import find
 from clinspan.evaluation import evaluate
 from clinspan.formats import own
-from clinspan.recognizer import STARTER
+from clinspan.loading import STARTER
 
 LABELS = (
     "DRUG", "STRENGTH", "FORM", "ROUTE", "DOSAGE", "FREQUENCY", "DURATION", "PROBLEM", "TEST", "TREATMENT",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import kit
 import reference
 from clinspan import BundleError, tokenizer
-from clinspan.recognizer import STARTER
+from clinspan.loading import STARTER
 from clinspan.tokenizer import Tokenizer
 
 FAMILIES: dict[str, Callable[..., object]] = {

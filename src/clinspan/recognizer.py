@@ -25,7 +25,6 @@ from clinspan.decode import (
 from clinspan.document import Document, Job, jobs, named, own_logits, tokens, window_ids, window_words
 from clinspan.errors import ClosedError, InputError
 from clinspan.loading import MAX_CHARACTERS, Settings, load, with_profile
-from clinspan.loading import STARTER as STARTER
 from clinspan.model import Model
 from clinspan.report import Report, report_on
 from clinspan.schedule import Deadline, in_batches, in_order

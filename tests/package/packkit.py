@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clinspan.bundle import open_bundle
 from clinspan.files import record_file
-from clinspan.recognizer import STARTER
+from clinspan.loading import STARTER
 
 VERSIONS = {"numpy": "9.1", "tokenizers": "9.2", "onnxruntime": "9.3"}
 _ELF = {"x86_64": b"\x3e\x00", "arm64": b"\xb7\x00"}
