@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.bundle import Bundle
+from clinspan.cores import available_cores
 from clinspan.decode import AGGREGATIONS, LabelTable, label_table, read_words, spans
 from clinspan.model import Model
 from clinspan.recognizer import Recognizer
-from clinspan.session import Device, Session, available_cores
+from clinspan.session import Device, Session
 from clinspan.tokenizer import Encoding, Tokenizer
 from clinspan_export.errors import ExportError
 from clinspan_export.notes import Sample, check_labels

@@ -12,8 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from clinspan.cores import available_cores
 from clinspan.recognizer import Recognizer
-from clinspan.session import available_cores
 
 # Written for this purpose; describes nobody.
 MESSAGE = (

@@ -10,11 +10,12 @@ from typing import Any
 
 from clinspan.bundle import Bundle, open_bundle
 from clinspan.checks import of_kind, whole
+from clinspan.cores import available_cores
 from clinspan.errors import BundleError, InputError
 from clinspan.fit import check_answer, check_frame, checked_model
 from clinspan.model import Model
 from clinspan.profile import read_profile
-from clinspan.session import Device, Session, available_cores
+from clinspan.session import Device, Session
 from clinspan.tokenizer import Tokenizer
 from clinspan.windows import check
 

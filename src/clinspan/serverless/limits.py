@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from clinspan.cores import available_cores
 from clinspan.errors import InputError
-from clinspan.session import available_cores
 
 OPTIONS = ("threshold", "aggregation", "timeout")
 
