@@ -10,10 +10,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import pytest
+from onnxruntime import InferenceSession
 
 import tinybundle as tiny
 from clinspan.bundle import MANIFEST
@@ -397,9 +399,12 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, s
             timeout=300,
             check=False,
         )
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('["')]
+        others = [line for line in done.stdout.splitlines() if not line.startswith('["')]
         ended |= {name: (kind, text) for name, (kind, text) in zip(rest, lines, strict=False)}
-        ended["written"] = ("", done.stderr)
+        # Before onnxruntime had the option, one failed load in a hundred said so on standard output.
+        quiet = "enable_fallback" in getsource(InferenceSession.__init__).replace("_enable_fallback", "")
+        ended["written"] = ("".join(others) if quiet else "", done.stderr)
         if len(lines) < len(rest):
             ended[rest[len(lines)]] = ("crash", f"the process ended with {done.returncode}: {done.stderr}")
     return ended
@@ -418,7 +423,7 @@ def test_a_hostile_bundle_is_refused(verdicts: dict[str, tuple[str, str]], name:
     assert message.isprintable()
 
 
-def test_nothing_is_written_to_standard_error_while_bundles_are_refused(
+def test_nothing_is_written_while_bundles_are_refused(
     verdicts: dict[str, tuple[str, str]],
 ) -> None:
     """The error says it; onnxruntime's own lines are kept away."""

@@ -238,6 +238,7 @@ def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[
                 # It would try the CPU, on load and on a run that fails, and say so on standard output.
                 enable_fallback=0,
             )
+            session.disable_fallback()  # for runs, also where the version does not know the option
     except Exception as error:
         if device.kind != "cpu":
             raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
