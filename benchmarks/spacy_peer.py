@@ -2,8 +2,8 @@
 
 It needs nothing from a Hub: `spacy-curated-transformers` builds the encoder from its configuration and reads the word
 pieces of the checkpoint's own vocabulary. Windows are those of spaCy's published transformer pipelines (144 word pieces,
-104 apart). Tried before and left: `HFTransformerEncoderLoader` and `HFPieceEncoderLoader` ask the Hub or transformers for
-weights and word pieces; spacy-transformers asks for transformers below 4.50, which optimum's environment is above.
+104 apart). `HFPieceEncoderLoader` was tried and asks transformers for word pieces. Not tried: `HFTransformerEncoderLoader`,
+which asks it for weights, and spacy-transformers, which needs transformers below 4.50.
 
     python3.11 -m venv SPACY_ENV
     SPACY_ENV/bin/pip install torch==2.13.0 "spacy>=3.8,<3.9" "spacy-curated-transformers<1" onnxruntime
