@@ -57,7 +57,7 @@ def _fuzz(name: str, options: argparse.Namespace) -> int:
         command += [f"-runs={options.runs}", f"-seed={options.seed}", "-print_final_stats=1"]
         command += [
             "-max_len=1024",
-            "-timeout=60",
+            "-timeout=600",
             "-rss_limit_mb=4096",
             f"-artifact_prefix={CRASHES}/{name}-",
         ]

@@ -275,6 +275,8 @@ def manifest(data: Data) -> None:
     good = json.loads(
         (models.bundle("wordpiece") / ("config.json" if config else "clinspan.json")).read_text()
     )
+    if data.byte() % 8:
+        good.pop("sha256", None)  # its own hash, which nothing that was changed would get past
     for _ in range(1 + data.below(3)):
         place = good
         while isinstance(place, dict) and place:

@@ -64,6 +64,7 @@ NO_NOTE_THERE = {
     "session.py:Device": "says the name of a device",
     "session.py:_start": "loads a model",
     "session.py:Session._started_again:DeviceError": "says what a GPU cannot do",
+    "session.py:Session._started_again:BundleError": "loads a model again",
     "session.py:Session._check": "looks at a model",
     "session.py:Session.__init__": "looks at a model",
     "session.py:_onnxruntime": "imports",
