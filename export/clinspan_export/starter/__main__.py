@@ -9,7 +9,7 @@ from pathlib import Path
 from clinspan.errors import ClinspanError
 from clinspan_export.export import export
 from clinspan_export.starter.card import write_card
-from clinspan_export.starter.measure import measure, test_sets, write
+from clinspan_export.starter.measure import MEDICATION_SETS, measure, test_sets, write
 from clinspan_export.starter.recipe import train
 from clinspan_export.training import default_base
 
@@ -30,6 +30,11 @@ def main() -> int:
         "--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})"
     )
     parser.add_argument("--threads", type=int, help="cores to train on; all otherwise")
+    parser.add_argument(
+        "--medication-only",
+        action="store_true",
+        help="train the same texts and steps with the seven medication labels alone, to compare with",
+    )
     options = parser.parse_args()
     try:
         _run(options)
@@ -46,12 +51,19 @@ def _run(options: argparse.Namespace) -> None:
         torch.set_num_threads(options.threads)
     annotations = options.data / "medication_lines_annotations.jsonl"
     base = options.base or default_base()
-    checkpoint = options.out / "clinspan-starter"
-    train(options.corpora, base, annotations, checkpoint, on_progress=_say)
-    full, shipped = options.out / "bundle", options.out / "starter"
+    only = options.medication_only
+    checkpoint = options.out / ("clinspan-medication" if only else "clinspan-starter")
+    train(options.corpora, base, annotations, checkpoint, medication_only=only, on_progress=_say)
+    full, shipped = options.out / ("medication" if only else "bundle"), options.out / "starter"
     export(str(checkpoint), full, force=True, progress=_say)
     _say("measuring")
-    figures = measure(full, test_sets(options.corpora, options.data / "starter_heldout.jsonl", annotations))
+    sets = test_sets(options.corpora, options.data / "starter_heldout.jsonl", annotations)
+    if only:
+        figures = measure(full, {name: sets[name] for name in MEDICATION_SETS})
+        write(options.out / "medication.json", figures)
+        print(f"compared    {full}\nfigures     {options.out / 'medication.json'}")
+        return
+    figures = measure(full, sets)
     write(options.out / "starter.json", figures)
     export(str(checkpoint), shipped, precisions=("int8",), force=True, progress=_say)
     write_card(shipped / "README.md", figures)

@@ -51,6 +51,9 @@ def test_sets(corpora: Path, held_out: Path, annotations: Path) -> dict[str, lis
     }
 
 
+# Test sets with nothing but medication labels, where a model of those alone is compared with the starter.
+MEDICATION_SETS = ("held-out orders", "medication lines, test", "PHEE test")
+
 # Labels of the model that a test set counts under another name.
 RENAMED: Mapping[str, dict[str, str]] = {"ptt test": {"DRUG": "TREATMENT"}}
 
@@ -85,6 +88,28 @@ def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, A
             for match in ("exact", "lenient")
         }
     return {"demonstrations_exact": demonstrations, "test_sets": figures}
+
+
+def against(figures: Mapping[str, Any], medication: Mapping[str, Any]) -> dict[str, Any]:
+    """What the clinical labels cost the medication labels: micro-F1 of the starter and of a model without them.
+
+    Args:
+        figures: the starter's, from `measure`.
+        medication: of the model of seven labels, from `measure` on the same sets.
+    """
+    rows: dict[str, Any] = {}
+    for name, without in medication["test_sets"].items():
+        rows[name] = {}
+        for precision in ("int8", "fp32"):
+            pairs = {
+                match: (figures["test_sets"][name][precision][match]["f1"], without[precision][match]["f1"])
+                for match in ("exact", "lenient")
+            }
+            rows[name][precision] = {
+                match: {"starter": ten, "medication_only": seven, "difference": round(ten - seven, 4)}
+                for match, (ten, seven) in pairs.items()
+            }
+    return rows
 
 
 def _short(scores: Evaluation) -> dict[str, Any]:

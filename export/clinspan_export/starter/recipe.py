@@ -6,8 +6,9 @@ and recall are chosen on development documents; no test part is read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from clinspan.formats.document import Document, Entity
@@ -17,9 +18,11 @@ from clinspan_export.starter.products import read_products
 from clinspan_export.starter.sources import (
     CLINICAL,
     LABELS,
+    MEDICATION,
     adverse_events,
     case_reports,
     medication_lines,
+    medication_part,
     read_rows,
     split,
     words,
@@ -29,31 +32,58 @@ from clinspan_export.starter.synthetic import documents
 # One in so many case reports is a development document.
 _HELD_OUT = 10
 
-
 SETTINGS = Settings(epochs=3, learning_rate=3e-4, batch_tokens=3072, content=190, average=0.99)
 # Each case report is seen so many times an epoch: there are few, and their guideline is the hardest to learn.
 _REPORTS = 2
 _SYNTHETIC = 3500
 _SEED = 20
 
+# Written beside the weights when training is over.
+_RECORD = "starter_training.json"
+
 
 def train(
-    corpora: Path, base: str | Path, annotations: Path, out: Path, *, on_progress: Callable[[str], None]
+    corpora: Path,
+    base: str | Path,
+    annotations: Path,
+    out: Path,
+    *,
+    medication_only: bool = False,
+    on_progress: Callable[[str], None],
 ) -> None:
-    """Train the starter's checkpoint; a stopped run goes on after its last epoch.
+    """Train the starter's checkpoint; a stopped run goes on after its last epoch, a finished one is left as it is.
 
     Args:
         corpora: folder with `ptt`, `med`, `bc5cdr` and `drugs`.
         base: folder or Hub id of the MiniLM-L6-H384-uncased encoder.
         annotations: `medication_lines_annotations.jsonl`; only its development part is read.
         out: folder for the checkpoint.
+        medication_only: the same texts and steps with the seven medication labels alone, to compare with.
         on_progress: called with one line at a time.
     """
+    recipe = {**asdict(SETTINGS), "reports": _REPORTS, "synthetic": _SYNTHETIC, "synthetic_seed": _SEED}
+    record = out / _RECORD
+    if record.exists() and json.loads(record.read_text(encoding="utf-8"))["recipe"] == recipe:
+        on_progress(f"{out} is trained already")
+        return
     kept, held_out = split(case_reports(corpora, "train"), _HELD_OUT)
     watched = development(corpora, annotations, held_out)
     rows = gather(corpora, kept)
-    finetune(rows, watched, base, out, labels=LABELS, settings=SETTINGS, resume=True, on_progress=on_progress)
-    balance(out, watched["clinical"], content=SETTINGS.content, on_progress=on_progress)
+    labels: Sequence[str] = LABELS
+    if medication_only:
+        del watched["clinical"]  # it has no medication label to score
+        watched = {name: [medication_part(document) for document in group] for name, group in watched.items()}
+        rows, labels = [medication_part(row) for row in rows], LABELS[: len(MEDICATION)]
+    outcome = finetune(
+        rows, watched, base, out, labels=labels, settings=SETTINGS, resume=True, on_progress=on_progress
+    )
+    constant = (
+        0.0
+        if medication_only
+        else balance(out, watched["clinical"], content=SETTINGS.content, on_progress=on_progress)
+    )
+    trained = {"recipe": recipe, "outcome": asdict(outcome), "clinical_logits_less": constant}
+    record.write_text(json.dumps(trained, indent=1) + "\n", encoding="utf-8")
 
 
 def gather(corpora: Path, reports: Sequence[Document]) -> list[Document]:

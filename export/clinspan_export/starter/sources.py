@@ -119,6 +119,15 @@ def medication_lines(corpora: Path, annotations: Path, part: str) -> list[Docume
     return documents
 
 
+def medication_part(document: Document) -> Document:
+    """The same text as if there were no labels but those of medication."""
+    return replace(
+        document,
+        entities=tuple(entity for entity in document.entities if entity.label in MEDICATION),
+        labels=None if document.labels is None else document.labels & MEDICATION,
+    )
+
+
 def words(documents: Iterable[Document], diseases: Iterable[Document]) -> dict[str, Sequence[str]]:
     """Names of problems, tests and treatments for the synthetic prose, by rule of its grammar."""
     found: dict[str, Counter[str]] = {name: Counter() for name in ("PROBLEM", "TEST", "TREATMENT")}
