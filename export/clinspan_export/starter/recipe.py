@@ -32,10 +32,10 @@ from clinspan_export.starter.synthetic import documents
 # One in so many case reports is a development document.
 _HELD_OUT = 10
 
-SETTINGS = Settings(epochs=3, learning_rate=3e-4, batch_tokens=3072, content=190, average=0.99)
+SETTINGS = Settings(epochs=3, learning_rate=3e-4, batch_tokens=2048, content=190, average=0.99)
 # Each case report is seen so many times an epoch: there are few, and their guideline is the hardest to learn.
-_REPORTS = 2
-_SYNTHETIC = 3500
+_REPORTS = 3
+_SYNTHETIC = 3000
 _SEED = 20
 
 # Written beside the weights when training is over.
