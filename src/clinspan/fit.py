@@ -44,8 +44,6 @@ def checked_model(bundle: Bundle, precision: str, tokenizer: Tokenizer) -> Path:
 def check_graph(bundle: Bundle, precision: str, path: Path, tokenizer: Tokenizer) -> None:
     """Check, before onnxruntime sees a model, that it keeps to its folder and has a row for every token.
 
-    onnxruntime stops at a token without a row on CPU; on CUDA it goes on with zeros.
-
     Raises:
         BundleError: it does not.
     """
