@@ -27,7 +27,7 @@ def split(note: str) -> Encoding:
         offsets.append((start, at))
     n = len(offsets)
     return Encoding(
-        np.zeros(n, np.int64),
+        np.zeros(n, np.int32),
         np.array(offsets, np.int32).reshape(n, 2),
         np.arange(n, dtype=np.int32),
         np.zeros(n, np.int8),
@@ -147,7 +147,7 @@ def test_a_span_holds_whole_characters_and_no_blanks_at_its_ends(
 ) -> None:
     """A mark stays with its base, whatever the tokenizer made of it."""
     encoding = Encoding(
-        np.zeros(1, np.int64), np.array([token], np.int32), np.zeros(1, np.int32), np.zeros(1, np.int8)
+        np.zeros(1, np.int32), np.array([token], np.int32), np.zeros(1, np.int32), np.zeros(1, np.int8)
     )
     words = read_words(logits_for("B-X"), encoding.word_ids, "first")
     assert [s.text for s in spans(note, encoding, [words], label_table(BIO))] == [expected]
@@ -157,7 +157,7 @@ def test_no_blank_is_left_where_a_neighbour_took_the_mark() -> None:
     """The mark goes to the span of its base, and the next span begins at its own first letter."""
     note = "a\u0301 b"
     encoding = Encoding(
-        np.zeros(3, np.int64),
+        np.zeros(3, np.int32),
         np.array([(0, 1), (1, 2), (3, 4)], np.int32),
         np.arange(3, dtype=np.int32),
         np.zeros(3, np.int8),
@@ -228,7 +228,7 @@ def test_spans_are_those_of_the_naive_twin(labels: object, tags: list[tuple[int,
         rows.append([3.0 if i == label else 0.1 * i for i in range(5)])
     n = len(offsets)
     encoding = Encoding(
-        np.zeros(n, np.int64),
+        np.zeros(n, np.int32),
         np.array(offsets, np.int32).reshape(n, 2),
         np.arange(n, dtype=np.int32),
         np.zeros(n, np.int8),

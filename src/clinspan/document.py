@@ -50,8 +50,8 @@ def tokens(job: Job) -> int:
     return 0 if window is None else window.stop - window.start
 
 
-def window_ids(document: Document, window: Window) -> npt.NDArray[np.int64]:
-    """Ids of the tokens that a window reads, int64 (t,)."""
+def window_ids(document: Document, window: Window) -> npt.NDArray[np.int32]:
+    """Ids of the tokens that a window reads, int32 (t,)."""
     return document.encoding.ids[window.start : window.stop]
 
 

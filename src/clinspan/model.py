@@ -54,11 +54,11 @@ class Model:
         self._closed = False
         forks.watch(self)
 
-    def logits(self, content: npt.NDArray[np.int64], *, alone: bool = False) -> Logits:
+    def logits(self, content: npt.NDArray[np.int32], *, alone: bool = False) -> Logits:
         """Run one window.
 
         Args:
-            content: int64 (t,), token ids without special tokens.
+            content: int32 (t,), token ids without special tokens.
             alone: nothing else runs now, so that the window may have all cores. The logits are the same
                 to the bit.
 
@@ -74,11 +74,11 @@ class Model:
             self.cache.put(key, logits)
         return logits
 
-    def batch(self, contents: Sequence[npt.NDArray[np.int64]]) -> list[Logits]:
+    def batch(self, contents: Sequence[npt.NDArray[np.int32]]) -> list[Logits]:
         """Run several windows at once, the shorter ones padded.
 
         Args:
-            contents: int64 (t,) each, without special tokens.
+            contents: int32 (t,) each, without special tokens.
 
         Returns:
             float32 (t, c) each. Unlike those of `logits` they may differ in the last bits with what else is
@@ -94,7 +94,7 @@ class Model:
         begin = len(self._tokenizer.prefix)
         return [logits[row, begin : begin + len(content)] for row, content in enumerate(contents)]
 
-    def _run(self, content: npt.NDArray[np.int64], alone: bool) -> Logits:
+    def _run(self, content: npt.NDArray[np.int32], alone: bool) -> Logits:
         ids = self._tokenizer.frame(content)[None]
         session = self._widest() if alone else self.session
         logits: Logits = session.run(ids, np.ones_like(ids))[0]

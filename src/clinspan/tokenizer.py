@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ class Encoding:
     """The tokens of one note, without special tokens. n = number of tokens.
 
     Attributes:
-        ids: int64 (n,), token ids.
+        ids: int32 (n,), token ids.
         offsets: int32 (n, 2), start and end of each token in characters of the note, end exclusive.
         word_ids: int32 (n,), number of the word that each token is part of, never decreasing; `NO_WORD`
             for tokens of blanks alone, such as the line breaks of byte-level BPE.
@@ -61,7 +62,7 @@ class Encoding:
             `INSIDE_WORD` to `BLANK_LINE`.
     """
 
-    ids: npt.NDArray[np.int64]
+    ids: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int32]
     word_ids: npt.NDArray[np.int32]
     cuts: npt.NDArray[np.int8]
@@ -134,8 +135,8 @@ class Tokenizer:
             pieces.append(self._encode_piece(note, start, stop))
         return pieces[0] if len(pieces) == 1 else _join(note, [piece for piece in pieces if len(piece)])
 
-    def frame(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Ids of a window between the model's special tokens, int64 (t,)."""
+    def frame(self, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+        """Ids of a window between the model's special tokens, int64 (t,), as models take them."""
         return np.concatenate([self.prefix, ids, self.suffix])
 
     def _tokenize(self, text: str, *, add_special_tokens: bool = False) -> _Encoded:
@@ -180,14 +181,16 @@ class Tokenizer:
             )
             offsets, leads = _trim(offsets, codes, word_ids)
             word_ids = _words(offsets, codes, leads)
-        return Encoding(ids, offsets + np.int32(start), word_ids, _cuts(offsets, word_ids, codes))
+        # Kept at half the size: a note of 5 million characters has more than a million of them.
+        short = ids.astype(np.int32)
+        return Encoding(short, offsets + np.int32(start), word_ids, _cuts(offsets, word_ids, codes))
 
 
 def _join(note: str, pieces: Sequence[Encoding]) -> Encoding:
     """One encoding of pieces that have tokens, words numbered through and the gaps between them rated."""
     if not pieces:
         return Encoding(
-            np.zeros(0, np.int64), np.zeros((0, 2), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8)
+            np.zeros(0, np.int32), np.zeros((0, 2), np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8)
         )
     words = np.cumsum([0, *(int(piece.word_ids.max()) + 1 for piece in pieces[:-1])], dtype=np.int32)
     joined = Encoding(
