@@ -158,7 +158,7 @@ def many(name: str = "growth") -> str:
 
 def memory() -> str:
     """Memory of clinspan int8."""
-    row = (result("memory") or result("memory_bert_base"))[OURS]
+    row = result("memory")[OURS]
     rows = [(name, f"{row[name]:.0f}") for name in row if "MB" in name and "spread" not in name]
     wide = (result("latency") or {}).get(OURS)
     if wide:

@@ -98,7 +98,7 @@ def _cold(peer: str) -> Callable[[], float]:
 
 
 def _memory() -> Any:
-    return (result("memory") or result("memory_bert_base"))[OURS]
+    return result("memory")[OURS]
 
 
 def _many() -> float:
