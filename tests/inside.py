@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import kit
-from clinspan.bundle import Bundle, record_file
+from clinspan.bundle import Bundle
+from clinspan.files import record_file
 from clinspan.labels import detect
 
 SENTENCE = "She has pneumonia and was given ceftriaxone. "

@@ -14,6 +14,7 @@ import pytest
 
 import inside
 from clinspan import BundleError, Recognizer
+from clinspan.loading import Loaded
 from clinspan.recognizer import Recognizer as Unloaded
 
 NOTE = inside.SENTENCE * 30
@@ -98,7 +99,7 @@ def test_another_bundle_under_the_same_path_is_refused(folder: Path) -> None:
 def test_what_was_not_loaded_from_a_folder_cannot_be_pickled(folder: Path) -> None:
     """There is nothing to load it from again."""
     one = Recognizer.load(folder, threads=1)
-    made = Unloaded(one._bundle, one._model, one._tokenizer, "fp32", 1)
+    made = Unloaded(Loaded(one._bundle, one._model, one._tokenizer, "fp32", 1))
     with pytest.raises(TypeError, match=r"Recognizer\.load"):
         pickle.dumps(made)
 

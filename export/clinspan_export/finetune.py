@@ -227,8 +227,9 @@ def exact_f1(
             picks = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
         for row, pick in zip(batch, picks, strict=True):
             found[row.document].update(_entities(row, pick, classes))
-    entities = [sorted(places, key=lambda entity: entity.start) for places in found]
-    return evaluate(documents, entities, labels=labels, resamples=0).micro["exact"].f1
+    return (
+        evaluate(documents, [list(places) for places in found], labels=labels, resamples=0).micro["exact"].f1
+    )
 
 
 def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int]:

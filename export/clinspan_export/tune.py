@@ -19,6 +19,7 @@ import numpy.typing as npt
 from clinspan.bundle import Bundle
 from clinspan.cores import available_cores
 from clinspan.decode import AGGREGATIONS, LabelTable, label_table, read_words, spans
+from clinspan.loading import Loaded
 from clinspan.model import Model
 from clinspan.recognizer import Recognizer
 from clinspan.session import Device, Session
@@ -155,7 +156,13 @@ def _run(
     model = Model(session, tokenizer)
     recognizers = [
         Recognizer(
-            replace(bundle, window=window, overlap=overlap), model, tokenizer, precision, available_cores()
+            Loaded(
+                replace(bundle, window=window, overlap=overlap),
+                model,
+                tokenizer,
+                precision,
+                available_cores(),
+            )
         )
         for window, overlap in settings
     ]

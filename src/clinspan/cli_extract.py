@@ -19,6 +19,7 @@ from clinspan.formats.lines import MAX_BYTES
 from clinspan.formats.notes import Entry, Reading, list_notes
 from clinspan.formats.output import FORMATS, as_jsonl, as_table, failure_as_jsonl, failure_as_table
 from clinspan.formats.results import Record, ResultFile, read_records
+from clinspan.session import CPU_PROVIDER
 
 # Failed notes that the report at the end names.
 _NAMED = 5
@@ -180,7 +181,7 @@ def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Fa
 def _check_same(entry: Entry, record: Record, batch: Batch) -> None:
     """Read one note again: results of another model or other options must not get into one file."""
     # Batches on a GPU may differ in the last digits of a score.
-    if batch.recognizer.report().provider != "CPUExecutionProvider":
+    if batch.recognizer.report().provider != CPU_PROVIDER:
         return
     if _shown(alone(batch, entry), "jsonl") != record.line:
         raise InputError(

@@ -11,7 +11,7 @@ from clinspan.errors import BundleError, InferenceError
 from clinspan.fields import brief
 from clinspan.files import check_name
 from clinspan.outline import read_outline
-from clinspan.session import Session
+from clinspan.session import CPU_PROVIDER, Session
 from clinspan.tokenizer import Tokenizer
 
 
@@ -94,7 +94,7 @@ def check_answer(bundle: Bundle, precision: str, session: Session, tokenizer: To
     mask[1, -1] = 0
     try:
         # Windows run one by one on CPU, so a model that takes one row only will do there.
-        rows = 1 if session.provider == "CPUExecutionProvider" else 2
+        rows = 1 if session.provider == CPU_PROVIDER else 2
         session.run(ids[:rows], mask[:rows])
     except InferenceError as error:
         raise BundleError(

@@ -52,14 +52,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a recognizer works with, and the settings that would load it again."""
+    """What a recognizer works with, and the settings that would load it again; None where nothing would."""
 
     bundle: Bundle
     model: Model
     tokenizer: Tokenizer
     precision: str
     workers: int
-    settings: Settings
+    settings: Settings | None = None
 
 
 def load(settings: Settings) -> Loaded:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.bundle import Bundle
 from clinspan.checks import of_kind
 from clinspan.decode import (
     AGGREGATIONS,
@@ -24,11 +23,9 @@ from clinspan.decode import (
 )
 from clinspan.document import Document, Job, jobs, named, own_logits, tokens, window_ids, window_words
 from clinspan.errors import ClosedError, InputError
-from clinspan.loading import MAX_CHARACTERS, Settings, load, with_profile
-from clinspan.model import Model
+from clinspan.loading import MAX_CHARACTERS, Loaded, Settings, load, with_profile
 from clinspan.report import Report, report_on
 from clinspan.schedule import Deadline, in_batches, in_order
-from clinspan.tokenizer import Tokenizer
 from clinspan.windows import Window, plan
 from clinspan.workers import Workers
 
@@ -56,25 +53,17 @@ class Recognizer:
 
     _last_unpickled: ClassVar[Recognizer | None] = None
 
-    def __init__(
-        self,
-        bundle: Bundle,
-        model: Model,
-        tokenizer: Tokenizer,
-        precision: str,
-        workers: int,
-        settings: Settings | None = None,
-    ) -> None:
-        self._bundle = bundle
+    def __init__(self, loaded: Loaded) -> None:
+        self._bundle, model, settings = loaded.bundle, loaded.model, loaded.settings
         self._model = model
-        self._tokenizer = tokenizer
-        self._precision = precision
+        self._tokenizer = loaded.tokenizer
+        self._precision = loaded.precision
         self._settings = settings
         self._max_characters = MAX_CHARACTERS if settings is None else settings.max_characters
-        self._table = label_table(bundle.labels)
+        self._table = label_table(self._bundle.labels)
         self._batch_tokens = _GPU_BATCH_TOKENS if model.session.provider in _BATCHING_PROVIDERS else 0
-        self._workers = Workers(workers, "clinspan")
-        self._callers = Workers(workers * _CALLERS, "clinspan-call")
+        self._workers = Workers(loaded.workers, "clinspan")
+        self._callers = Workers(loaded.workers * _CALLERS, "clinspan-call")
         self._closed = False
 
     @classmethod
@@ -141,19 +130,7 @@ class Recognizer:
             verify=verify,
             public_key=None if public_key is None else Path(public_key).absolute(),
         )
-        return cls._load(settings if profile is None else with_profile(settings, Path(profile)))
-
-    @classmethod
-    def _load(cls, settings: Settings) -> Recognizer:
-        loaded = load(settings)
-        return cls(
-            loaded.bundle,
-            loaded.model,
-            loaded.tokenizer,
-            loaded.precision,
-            loaded.workers,
-            loaded.settings,
-        )
+        return cls(load(settings if profile is None else with_profile(settings, Path(profile))))
 
     def recognize(
         self,
@@ -348,7 +325,7 @@ class Recognizer:
         """Load what was pickled, unless it was the last: a pool of processes unpickles it with every task."""
         last = Recognizer._last_unpickled
         if last is None or last._closed or type(last) is not cls or last._settings != settings:
-            last = Recognizer._last_unpickled = cls._load(settings)
+            last = Recognizer._last_unpickled = cls(load(settings))
         return last
 
     def __copy__(self) -> Recognizer:

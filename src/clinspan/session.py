@@ -32,7 +32,7 @@ from clinspan.errors import (
 _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
-_CPU = "CPUExecutionProvider"
+CPU_PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _LOGITS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
@@ -153,7 +153,7 @@ class Session:
     def after_fork(self) -> None:
         """Let go, in a child process, of a session whose threads or GPU only the parent has."""
         self._lock = threading.Lock()
-        if self._session is not None and (self._has_threads or self.provider != _CPU):
+        if self._session is not None and (self._has_threads or self.provider != CPU_PROVIDER):
             forks.never_end(self._session)
             self._session = None
 
@@ -161,7 +161,7 @@ class Session:
         with self._lock:
             if self._closed:
                 raise ClosedError
-            if self.provider != _CPU:
+            if self.provider != CPU_PROVIDER:
                 raise DeviceError(
                     "a model on a GPU cannot be used in a process forked after it was loaded: load it in the "
                     "child, or start processes with the method 'spawn'"
@@ -301,7 +301,7 @@ def _onnxruntime() -> Any:
 
 def _provider(ort: Any, device: Device) -> tuple[str, dict[str, Any]]:
     if device.kind == "cpu":
-        return _CPU, {}
+        return CPU_PROVIDER, {}
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         raise DeviceError(
             "device 'cuda' was asked for, and this onnxruntime has no CUDAExecutionProvider: "

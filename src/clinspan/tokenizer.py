@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import AddedToken
 from tokenizers import Encoding as _Encoded
 from tokenizers import Tokenizer as _Backend
 
@@ -112,7 +113,7 @@ class Tokenizer:
         added = backend.get_added_tokens_decoder()
         self._special = np.array([i for i, token in added.items() if token.special], dtype=np.int64)
         frame = [self.pad_id, self.unknown_id, *self.prefix.tolist(), *self.suffix.tolist()]
-        self.largest_id = max(_largest_id(backend, set(self._special.tolist())), *frame)
+        self.largest_id = max(_largest_id(backend, added), *frame)
         lone = backend.token_to_id("▁")
         self._lone_blank = -1 if lone is None else lone
         self._knows_words = type(backend.model).__name__ == "WordPiece"
@@ -341,13 +342,13 @@ def _special_frame(framed: _Encoded, path: Path) -> tuple[npt.NDArray[np.int64],
     return ids[: content[0]], ids[content[-1] + 1 :]
 
 
-def _largest_id(backend: _Backend, special: set[int]) -> int:
+def _largest_id(backend: _Backend, added: Mapping[int, AddedToken]) -> int:
     """The largest id that is no special token's, which are never found in a note."""
+    special = {i for i, token in added.items() if token.special}
     last = backend.get_vocab_size(with_added_tokens=True) - 1
     if last >= 0 and backend.id_to_token(last) is not None:
         plain = next((i for i in range(last, -1, -1) if i not in special), 0)
-        added: list[int] = [i for i in backend.get_added_tokens_decoder() if i not in special]
-        return max([plain, *added])
+        return max([plain, *(i for i in added if i not in special)])
     # Numbered with gaps: all have to be looked at, which takes longer.
     ids: set[int] = set(backend.get_vocab(with_added_tokens=True).values())
     return max(ids - special, default=0)
