@@ -57,8 +57,8 @@ def main() -> None:
     for name in ("medication_only", "sixty_documents"):
         figures[name] = before.get(name)
     if options.medication:
-        seven = measure(options.medication, {name: sets[name] for name in MEDICATION_SETS})
-        figures["medication_only"] = against(figures, seven)
+        compared = {name: sets[name] for name in MEDICATION_SETS}
+        figures["medication_only"] = against(options.bundle, options.medication, compared)
     if options.road:
         figures["sixty_documents"] = road(options.corpora, options.threads)
     write(RESULTS, figures)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clinspan.errors import InputError
-from clinspan.evaluation import evaluate
+from clinspan.evaluation import compare, evaluate
 from clinspan.formats.document import Document, Entity
 
 LABELS = ("DRUG", "PROBLEM", "TEST")
@@ -144,3 +144,36 @@ def test_lists_that_do_not_pair_are_refused() -> None:
     """A missing list of findings is an error, not a shorter evaluation."""
     with pytest.raises(InputError, match="1 annotated documents and 0 lists"):
         evaluate([Document("1", TEXT, ())], [])
+
+
+def test_comparison_is_of_the_two_scores() -> None:
+    """The difference is that of the two F1, and a model is exactly as good as itself in every draw."""
+    gold, found = material(3)
+    perfect = [list(document.entities) for document in gold]
+    ours = compare(gold, found, perfect)
+    for match, difference in ours.items():
+        assert difference.f1 == pytest.approx(evaluate(gold, found).micro[match].f1 - 1)
+        assert difference.interval[0] < difference.f1 < difference.interval[1] < 0
+        assert compare(gold, perfect, found)[match].f1 == pytest.approx(-difference.f1)
+    assert all(same.f1 == 0 and same.interval == (0, 0) for same in compare(gold, found, found).values())
+
+
+def test_comparison_draws_the_same_documents_for_both() -> None:
+    """What is hard for both models alike does not widen the interval: one more miss in each document is a sure loss."""
+    entities = [tuple(Entity(10 * n, 10 * n + 5, "DRUG") for n in range(20)) for _ in range(30)]
+    gold = [Document(str(number), TEXT, group) for number, group in enumerate(entities)]
+    # Of 20 entities the first model finds 2, 4, ... and the second one more.
+    first = [list(group[: 2 * (number % 10)]) for number, group in enumerate(entities)]
+    second = [list(group[: 2 * (number % 10) + 1]) for number, group in enumerate(entities)]
+    low, high = compare(gold, second, first)["exact"].interval
+    assert 0.03 < low < high < 0.08
+    alone = evaluate(gold, first).micro["exact"].interval
+    assert high - low < alone[1] - alone[0]
+
+
+def test_comparison_wants_as_many_findings_as_documents() -> None:
+    """A list that is short is refused, on either side."""
+    gold, found = material(3)
+    for first, second in ((found[1:], found), (found, found[1:])):
+        with pytest.raises(InputError, match="expected as many"):
+            compare(gold, first, second)

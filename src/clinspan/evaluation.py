@@ -56,6 +56,14 @@ class Evaluation:
     unscored: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Micro-F1 of one model less that of another, with its confidence interval."""
+
+    f1: float
+    interval: tuple[float, float]
+
+
 def evaluate(
     gold: Sequence[Document],
     found: Sequence[Sequence[Entity]],
@@ -82,21 +90,14 @@ def evaluate(
     >>> evaluate([note], [[Entity(6, 10, "PROBLEM")]]).micro["lenient"].f1
     1.0
     """
-    if len(gold) != len(found):
-        raise InputError(
-            f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected as many"
-        )
     if not 0 < confidence < 1 or resamples < 0:
         raise InputError(
             f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more"
         )
     if seed < 0:
         raise InputError(f"seed is {seed}: expected 0 or more")
-    looked_for = {e.label for d in gold for e in d.entities if d.labels is None or e.label in d.labels}
-    used = sorted(looked_for) if labels is None else list(dict.fromkeys(labels))
-    tables = {
-        match: _count(gold, found, used, pair) for match, pair in (("exact", same), ("lenient", overlapping))
-    }
+    used = _annotated(gold) if labels is None else list(dict.fromkeys(labels))
+    tables = _tables(gold, found, used)
     draws = _draws(len(gold), resamples, seed)
     unscored: dict[str, int] = {}
     for entity in (e for entities in found for e in entities if e.label not in used):
@@ -115,6 +116,41 @@ def evaluate(
         },
         unscored=dict(sorted(unscored.items())),
     )
+
+
+def compare(
+    gold: Sequence[Document],
+    first: Sequence[Sequence[Entity]],
+    second: Sequence[Sequence[Entity]],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Difference]:
+    """By match, how much more micro-F1 one model has than another on the same documents.
+
+    Both are scored on the same draws of documents, so that what makes a document hard for both does not widen the interval.
+
+    Args:
+        gold: annotated documents; the labels that they use are scored.
+        first: for each document, what one model found in it.
+        second: what the other found.
+        resamples: draws of the bootstrap, at least 1.
+        confidence: share of the draws that an interval holds.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: the documents and what was found do not pair.
+    """
+    used = _annotated(gold)
+    draws = _draws(len(gold), resamples, seed)
+    rows, others = _tables(gold, first, used), _tables(gold, second, used)
+    differences = {}
+    for match in MATCHES:
+        one, other = rows[match].sum(axis=1), others[match].sum(axis=1)
+        interval = _quantiles(_f1(draws @ one) - _f1(draws @ other), confidence)
+        differences[match] = Difference(float(_f1(one.sum(axis=0)) - _f1(other.sum(axis=0))), interval)
+    return differences
 
 
 def same(gold: Sequence[Entity], found: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
@@ -154,6 +190,23 @@ def counted(document: Document, entities: Iterable[Entity], label: str) -> list[
     return [entity for entity in entities if entity.label == label]
 
 
+def _annotated(gold: Sequence[Document]) -> list[str]:
+    """The labels that the annotations use."""
+    return sorted({e.label for d in gold for e in d.entities if d.labels is None or e.label in d.labels})
+
+
+def _tables(
+    gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Counts by match, int64 (documents, labels, 3) each."""
+    if len(gold) != len(found):
+        raise InputError(
+            f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected as many"
+        )
+    pairings = (same, overlapping)
+    return {match: _count(gold, found, labels, pair) for match, pair in zip(MATCHES, pairings, strict=True)}
+
+
 def _count(
     gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str], pair: Pairing
 ) -> npt.NDArray[np.int64]:
@@ -179,16 +232,24 @@ def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confiden
     hits, found, annotated = (int(n) for n in counts.sum(axis=0)) if len(counts) else (0, 0, 0)
     interval = (float("nan"), float("nan"))
     if len(draws):
-        drawn = draws @ counts
-        f1 = 2 * drawn[:, 0] / np.maximum(drawn[:, 1] + drawn[:, 2], 1)
-        edges = np.quantile(f1, [(1 - confidence) / 2, (1 + confidence) / 2])
-        interval = (float(edges[0]), float(edges[1]))
+        interval = _quantiles(_f1(draws @ counts), confidence)
     return Score(
         precision=hits / found if found else 0.0,
         recall=hits / annotated if annotated else 0.0,
-        f1=2 * hits / (found + annotated) if found + annotated else 0.0,
+        f1=float(_f1(counts.sum(axis=0))),
         hits=hits,
         found=found,
         annotated=annotated,
         interval=interval,
     )
+
+
+def _f1(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """F1 of hits, found and annotated entities, int64 (..., 3); 0 where there are none."""
+    hits, found, annotated = (counts[..., column] for column in range(3))
+    return np.asarray(2 * hits / np.maximum(found + annotated, 1))
+
+
+def _quantiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.cli_evaluate import find
-from clinspan.evaluation import Evaluation, evaluate
+from clinspan.evaluation import Evaluation, compare, evaluate
 from clinspan.formats import own
 from clinspan.formats.document import Document
 from clinspan.recognizer import Recognizer
@@ -90,24 +90,33 @@ def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, A
     return {"demonstrations_exact": demonstrations, "test_sets": figures}
 
 
-def against(figures: Mapping[str, Any], medication: Mapping[str, Any]) -> dict[str, Any]:
+def against(bundle: Path, medication: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
     """What the clinical labels cost the medication labels: micro-F1 of the starter and of a model without them.
 
     Args:
-        figures: the starter's, from `measure`.
-        medication: of the model of seven labels, from `measure` on the same sets.
+        bundle: the starter, with int8 and fp32 weights.
+        medication: the model of seven labels.
+        sets: documents with medication labels alone.
+
+    Returns:
+        By set, precision and match: both figures, their difference, and its 95 % interval by paired bootstrap.
     """
-    rows: dict[str, Any] = {}
-    for name, without in medication["test_sets"].items():
-        rows[name] = {}
-        for precision in ("int8", "fp32"):
-            pairs = {
-                match: (figures["test_sets"][name][precision][match]["f1"], without[precision][match]["f1"])
-                for match in ("exact", "lenient")
-            }
+    rows: dict[str, Any] = {name: {} for name in sets}
+    for precision in ("int8", "fp32"):
+        models = [Recognizer.load(folder, precision=precision) for folder in (bundle, medication)]
+        for name, documents in sets.items():
+            ten, seven = (find(model, documents, {}) for model in models)
+            ours, theirs = (evaluate(documents, found, resamples=0).micro for found in (ten, seven))
             rows[name][precision] = {
-                match: {"starter": ten, "medication_only": seven, "difference": round(ten - seven, 4)}
-                for match, (ten, seven) in pairs.items()
+                match: _rounded(
+                    {
+                        "starter": ours[match].f1,
+                        "medication_only": theirs[match].f1,
+                        "difference": difference.f1,
+                        "interval": difference.interval,
+                    }
+                )
+                for match, difference in compare(documents, ten, seven).items()
             }
     return rows
 
