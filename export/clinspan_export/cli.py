@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
     trust = parser.add_argument_group("trust")
     trust.add_argument(
+        "--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id; the newest otherwise"
+    )
+    trust.add_argument(
         "--trust-remote-code", action="store_true", help="run code that the checkpoint brings along"
     )
     trust.add_argument("--allow-pickle", action="store_true", help="accept pickled weights")
@@ -146,6 +149,7 @@ def _export(options: argparse.Namespace) -> Bundle:
             aggregation=options.aggregation,
         ),
         permissions=Permissions(options.trust_remote_code, options.allow_pickle),
+        revision=options.revision,
         force=options.force,
         progress=lambda line: print(line, file=sys.stderr, flush=True),
     )

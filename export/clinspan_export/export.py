@@ -67,6 +67,7 @@ def export(
     checks: Checks | None = None,
     reading: Reading | None = None,
     permissions: Permissions | None = None,
+    revision: str | None = None,
     force: bool = False,
     progress: Progress = lambda _: None,
 ) -> Bundle:
@@ -79,6 +80,7 @@ def export(
         checks: notes to compare the models on and to tune on, and limits; None for a few notes of our own.
         reading: overrides for labels and windows.
         permissions: what the checkpoint may do.
+        revision: branch, tag or commit of a Hub id; the manifest records the commit.
         force: replace `out` where it exists.
         progress: told each stage in a line.
 
@@ -102,6 +104,7 @@ def export(
     stage(f"loading {source}")
     loaded = checkpoints.load(
         source,
+        revision=revision,
         trust_remote_code=permissions.trust_remote_code,
         allow_pickle=permissions.allow_pickle,
     )
