@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument(
         "--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})"
     )
+    parser.add_argument("--seed", type=int, default=0, help="of training; the bundled model has 0")
     parser.add_argument("--threads", type=int, help="cores to train on; all otherwise")
     parser.add_argument(
         "--medication-only",
@@ -53,7 +54,15 @@ def _run(options: argparse.Namespace) -> None:
     base = options.base or default_base()
     only = options.medication_only
     checkpoint = options.out / ("clinspan-medication" if only else "clinspan-starter")
-    train(options.corpora, base, annotations, checkpoint, medication_only=only, on_progress=_say)
+    train(
+        options.corpora,
+        base,
+        annotations,
+        checkpoint,
+        medication_only=only,
+        seed=options.seed,
+        on_progress=_say,
+    )
     full, shipped = options.out / ("medication" if only else "bundle"), options.out / "starter"
     export(str(checkpoint), full, force=True, progress=_say)
     _say("measuring")

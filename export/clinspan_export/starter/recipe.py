@@ -49,6 +49,7 @@ def train(
     out: Path,
     *,
     medication_only: bool = False,
+    seed: int = 0,
     on_progress: Callable[[str], None],
 ) -> None:
     """Train the starter's checkpoint; a stopped run goes on after its last epoch, a finished one is left as it is.
@@ -59,9 +60,11 @@ def train(
         annotations: `medication_lines_annotations.jsonl`; only its development part is read.
         out: folder for the checkpoint.
         medication_only: the same texts and steps with the seven medication labels alone, to compare with.
+        seed: of the classifier's first weights, dropout and the order of batches; the synthetic text stays as it is.
         on_progress: called with one line at a time.
     """
-    recipe = {**asdict(SETTINGS), "reports": _REPORTS, "synthetic": _SYNTHETIC, "synthetic_seed": _SEED}
+    settings = replace(SETTINGS, seed=seed)
+    recipe = {**asdict(settings), "reports": _REPORTS, "synthetic": _SYNTHETIC, "synthetic_seed": _SEED}
     record = out / _RECORD
     if record.exists() and json.loads(record.read_text(encoding="utf-8"))["recipe"] == recipe:
         on_progress(f"{out} is trained already")
@@ -75,12 +78,12 @@ def train(
         watched = {name: [medication_part(document) for document in group] for name, group in watched.items()}
         rows, labels = [medication_part(row) for row in rows], LABELS[: len(MEDICATION)]
     outcome = finetune(
-        rows, watched, base, out, labels=labels, settings=SETTINGS, resume=True, on_progress=on_progress
+        rows, watched, base, out, labels=labels, settings=settings, resume=True, on_progress=on_progress
     )
     constant = (
         0.0
         if medication_only
-        else balance(out, watched["clinical"], content=SETTINGS.content, on_progress=on_progress)
+        else balance(out, watched["clinical"], content=settings.content, on_progress=on_progress)
     )
     trained = {"recipe": recipe, "outcome": asdict(outcome), "clinical_logits_less": constant}
     record.write_text(json.dumps(trained, indent=1) + "\n", encoding="utf-8")
