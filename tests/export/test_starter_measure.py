@@ -1,0 +1,90 @@
+"""The starter's figures: both precisions of every test set, and what the clinical labels cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import zoo
+
+from clinspan.formats.document import Document, Entity
+from clinspan_export.export import export
+
+pytestmark = pytest.mark.export
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two models with both precisions, which find different things."""
+    folder = tmp_path_factory.mktemp("starter")
+    made = []
+    for name in ("all", "seven"):
+        source = zoo.save(folder / f"{name}-checkpoint")
+        if name == "seven":
+            # The same weights under other names: what one calls PROBLEM the other calls TEST.
+            config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+            other = {"PROBLEM": "TEST", "TEST": "PROBLEM"}
+            names = {
+                place: label[:2] + other.get(label[2:], label[2:])
+                for place, label in config["id2label"].items()
+            }
+            config |= {"id2label": names, "label2id": {label: int(place) for place, label in names.items()}}
+            (source / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        made.append(export(str(source), folder / name).path)
+    return made[0], made[1]
+
+
+@pytest.fixture(scope="module")
+def sets(bundles: tuple[Path, Path]) -> dict[str, list[Document]]:
+    """Lines of which the first model finds every PROBLEM in fp32, and the second none but by chance."""
+    from clinspan import Recognizer
+
+    recognizer = Recognizer.load(bundles[0], precision="fp32")
+    documents = [
+        Document(
+            str(number),
+            line,
+            tuple(
+                Entity(span.start, span.end, span.label)
+                for span in recognizer.recognize(line)
+                if span.label == "PROBLEM"
+            ),
+        )
+        for number, line in enumerate(zoo.LINES)
+    ]
+    assert any(document.entities for document in documents)
+    return {"lines": documents}
+
+
+def test_figures_of_both_precisions(bundles: tuple[Path, Path], sets: dict[str, list[Document]]) -> None:
+    """What fp32 marked is found again whole by fp32, and the difference is int8's F1 less fp32's."""
+    from clinspan_export.starter.measure import as_markdown, measure
+
+    figures = measure(bundles[0], sets)
+    lines = figures["test_sets"]["lines"]
+    assert lines["fp32"]["exact"]["f1"] == 1
+    assert lines["fp32"]["documents_without_error"] == len(zoo.LINES)
+    for match in ("exact", "lenient"):
+        lost = lines["int8"][match]["f1"] - lines["fp32"][match]["f1"]
+        assert lines["int8 minus fp32"][match] == pytest.approx(lost, abs=1e-4)
+    assert figures["demonstrations_exact"] == {"int8": False, "fp32": False}
+    assert f"| lines | {len(zoo.LINES)} | 1.000 |" in as_markdown(figures, "fp32")
+
+
+def test_cost_of_the_clinical_labels(bundles: tuple[Path, Path], sets: dict[str, list[Document]]) -> None:
+    """The first model less the second, each with its own weights and precision; nothing between a model and itself."""
+    from clinspan_export.starter.measure import against, measure
+
+    rows = against(*bundles, sets)["lines"]
+    alone = [measure(bundle, sets)["test_sets"]["lines"] for bundle in bundles]
+    for precision in ("int8", "fp32"):
+        for match in ("exact", "lenient"):
+            row = rows[precision][match]
+            figures = [lines[precision][match]["f1"] for lines in alone]
+            assert [row["starter"], row["medication_only"]] == figures
+            assert row["difference"] == pytest.approx(figures[0] - figures[1], abs=1e-4)
+            assert row["interval"][0] <= row["difference"] <= row["interval"][1]
+    assert rows["fp32"]["exact"]["difference"] > 0.5
+    itself = against(bundles[0], bundles[0], sets)["lines"]["int8"]["exact"]
+    assert (itself["difference"], itself["interval"]) == (0, [0, 0])
