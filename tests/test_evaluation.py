@@ -177,3 +177,10 @@ def test_comparison_wants_as_many_findings_as_documents() -> None:
     for first, second in ((found[1:], found), (found, found[1:])):
         with pytest.raises(InputError, match="expected as many"):
             compare(gold, first, second)
+
+
+def test_comparison_without_documents() -> None:
+    """Nothing was scored: no difference, and no interval to speak of."""
+    (exact, lenient) = compare([], [], []).values()
+    assert exact.f1 == lenient.f1 == 0
+    assert all(math.isnan(edge) for edge in (*exact.interval, *lenient.interval))

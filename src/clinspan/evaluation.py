@@ -119,15 +119,9 @@ def evaluate(
 
 
 def compare(
-    gold: Sequence[Document],
-    first: Sequence[Sequence[Entity]],
-    second: Sequence[Sequence[Entity]],
-    *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    gold: Sequence[Document], first: Sequence[Sequence[Entity]], second: Sequence[Sequence[Entity]]
 ) -> dict[str, Difference]:
-    """By match, how much more micro-F1 one model has than another on the same documents.
+    """By match, how much more micro-F1 one model has than another on the same documents, with its 95 % interval.
 
     Both are scored on the same draws of documents, so that what makes a document hard for both does not widen the interval.
 
@@ -135,20 +129,17 @@ def compare(
         gold: annotated documents; the labels that they use are scored.
         first: for each document, what one model found in it.
         second: what the other found.
-        resamples: draws of the bootstrap, at least 1.
-        confidence: share of the draws that an interval holds.
-        seed: of the bootstrap.
 
     Raises:
         InputError: the documents and what was found do not pair.
     """
     used = _annotated(gold)
-    draws = _draws(len(gold), resamples, seed)
+    draws = _draws(len(gold), 1000, seed=0)
     rows, others = _tables(gold, first, used), _tables(gold, second, used)
     differences = {}
     for match in MATCHES:
         one, other = rows[match].sum(axis=1), others[match].sum(axis=1)
-        interval = _quantiles(_f1(draws @ one) - _f1(draws @ other), confidence)
+        interval = _interval(_f1(draws @ one) - _f1(draws @ other), 0.95)
         differences[match] = Difference(float(_f1(one.sum(axis=0)) - _f1(other.sum(axis=0))), interval)
     return differences
 
@@ -230,9 +221,6 @@ def _draws(documents: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
 def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confidence: float) -> Score:
     """Score one label's counts, int64 (documents, 3)."""
     hits, found, annotated = (int(n) for n in counts.sum(axis=0)) if len(counts) else (0, 0, 0)
-    interval = (float("nan"), float("nan"))
-    if len(draws):
-        interval = _quantiles(_f1(draws @ counts), confidence)
     return Score(
         precision=hits / found if found else 0.0,
         recall=hits / annotated if annotated else 0.0,
@@ -240,7 +228,7 @@ def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confiden
         hits=hits,
         found=found,
         annotated=annotated,
-        interval=interval,
+        interval=_interval(_f1(draws @ counts), confidence),
     )
 
 
@@ -250,6 +238,9 @@ def _f1(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.asarray(2 * hits / np.maximum(found + annotated, 1))
 
 
-def _quantiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float]:
+def _interval(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """The edges that hold a share `confidence` of the draws; (nan, nan) where there are none."""
+    if not len(drawn):
+        return float("nan"), float("nan")
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
