@@ -3,7 +3,8 @@
     python benchmarks/starter.py CORPORA BUNDLE [--medication BUNDLE] [--again BUNDLE BUNDLE] [--road]
 
 The bundles hold both precisions, as `python -m clinspan_export.starter` makes them (OUT/bundle and, with --medication-only,
-OUT/medication; with another --seed for --again). Writes benchmarks/results/starter.json; what is not measured anew stays in it as it was.
+OUT/medication; with another --seed for --again). Writes benchmarks/results/starter.json; what is not measured anew stays in
+it as it was.
 """
 
 from __future__ import annotations

@@ -58,10 +58,16 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Micro-F1 of one model less that of another, with its confidence interval."""
+    """Micro-F1 of two models on the same documents; `interval` is the confidence interval of `f1`."""
 
-    f1: float
+    first: float
+    second: float
     interval: tuple[float, float]
+
+    @property
+    def f1(self) -> float:
+        """The first model's F1 less the second's."""
+        return self.first - self.second
 
 
 def evaluate(
@@ -140,7 +146,7 @@ def compare(
     for match in MATCHES:
         one, other = rows[match].sum(axis=1), others[match].sum(axis=1)
         interval = _interval(_f1(draws @ one) - _f1(draws @ other), 0.95)
-        differences[match] = Difference(float(_f1(one.sum(axis=0)) - _f1(other.sum(axis=0))), interval)
+        differences[match] = Difference(float(_f1(one.sum(axis=0))), float(_f1(other.sum(axis=0))), interval)
     return differences
 
 
@@ -220,11 +226,12 @@ def _draws(documents: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
 
 def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confidence: float) -> Score:
     """Score one label's counts, int64 (documents, 3)."""
-    hits, found, annotated = (int(n) for n in counts.sum(axis=0)) if len(counts) else (0, 0, 0)
+    total = counts.sum(axis=0)
+    hits, found, annotated = total.tolist()
     return Score(
         precision=hits / found if found else 0.0,
         recall=hits / annotated if annotated else 0.0,
-        f1=float(_f1(counts.sum(axis=0))),
+        f1=float(_f1(total)),
         hits=hits,
         found=found,
         annotated=annotated,

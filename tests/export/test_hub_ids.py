@@ -22,11 +22,8 @@ def cache(tmp_path: Path) -> Path:
     """A Hub cache with two commits of one repository, `main` and the tag `v1`, which differ in their labels."""
     repository = tmp_path / "hub" / f"models--{NAME.replace('/', '--')}"
     for commit, reference, label in ((NEWEST, "main", "PROBLEM"), (OLDER, "v1", "FINDING")):
-        snapshot = zoo.save(repository / "snapshots" / commit)
-        config = json.loads((snapshot / "config.json").read_text(encoding="utf-8"))
-        names = {place: name.replace("PROBLEM", label) for place, name in config["id2label"].items()}
-        config |= {"id2label": names, "label2id": {name: int(place) for place, name in names.items()}}
-        (snapshot / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        names = [name.replace("PROBLEM", label) for name in zoo.BIO]
+        zoo.save(repository / "snapshots" / commit, labels=names)
         (repository / "refs").mkdir(exist_ok=True)
         (repository / "refs" / reference).write_text(commit, encoding="utf-8")
     return tmp_path / "hub"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import zoo
 
+from clinspan import Recognizer
 from clinspan.formats.document import Document, Entity
 from clinspan_export.export import export
+from clinspan_export.starter.measure import against, as_markdown, measure
 
 pytestmark = pytest.mark.export
 
@@ -18,28 +19,19 @@ pytestmark = pytest.mark.export
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two models with both precisions, which find different things."""
     folder = tmp_path_factory.mktemp("starter")
-    made = []
-    for name in ("all", "seven"):
-        source = zoo.save(folder / f"{name}-checkpoint")
-        if name == "seven":
-            # The same weights under other names: what one calls PROBLEM the other calls TEST.
-            config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-            other = {"PROBLEM": "TEST", "TEST": "PROBLEM"}
-            names = {
-                place: label[:2] + other.get(label[2:], label[2:])
-                for place, label in config["id2label"].items()
-            }
-            config |= {"id2label": names, "label2id": {label: int(place) for place, label in names.items()}}
-            (source / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        made.append(export(str(source), folder / name).path)
-    return made[0], made[1]
+    # The same weights under other names: what one calls PROBLEM the other calls TEST.
+    other = {"PROBLEM": "TEST", "TEST": "PROBLEM"}
+    swapped = [name[:2] + other.get(name[2:], name[2:]) for name in zoo.BIO]
+    ten, seven = (
+        export(str(zoo.save(folder / f"{name}-checkpoint", labels=labels)), folder / name).path
+        for name, labels in (("all", zoo.BIO), ("seven", swapped))
+    )
+    return ten, seven
 
 
 @pytest.fixture(scope="module")
 def sets(bundles: tuple[Path, Path]) -> dict[str, list[Document]]:
     """Lines of which the first model finds every PROBLEM in fp32, and the second none but by chance."""
-    from clinspan import Recognizer
-
     recognizer = Recognizer.load(bundles[0], precision="fp32")
     documents = [
         Document(
@@ -59,8 +51,6 @@ def sets(bundles: tuple[Path, Path]) -> dict[str, list[Document]]:
 
 def test_figures_of_both_precisions(bundles: tuple[Path, Path], sets: dict[str, list[Document]]) -> None:
     """What fp32 marked is found again whole by fp32, and the difference is int8's F1 less fp32's."""
-    from clinspan_export.starter.measure import as_markdown, measure
-
     figures = measure(bundles[0], sets)
     lines = figures["test_sets"]["lines"]
     assert lines["fp32"]["exact"]["f1"] == 1
@@ -74,8 +64,6 @@ def test_figures_of_both_precisions(bundles: tuple[Path, Path], sets: dict[str, 
 
 def test_cost_of_the_clinical_labels(bundles: tuple[Path, Path], sets: dict[str, list[Document]]) -> None:
     """The first model less the second, each with its own weights and precision; nothing between a model and itself."""
-    from clinspan_export.starter.measure import against, measure
-
     rows = against(*bundles, sets)["lines"]
     alone = [measure(bundle, sets)["test_sets"]["lines"] for bundle in bundles]
     for precision in ("int8", "fp32"):
