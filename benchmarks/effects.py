@@ -135,14 +135,14 @@ def _ask(setting: Setting) -> dict[str, Any]:
 
 
 def _measure(options: argparse.Namespace, setting: dict[str, Any]) -> dict[str, Any]:
-    import clinspan.session
+    import clinspan.engine.session
     from clinspan import Recognizer
 
     notes = [p.read_text(encoding="utf-8") for p in sorted(Path(options.notes).glob("*.txt"))]
     notes = notes[:: options.every]
     batch, fuse, graph = (setting.pop(name, None) for name in ("batch", "fuse", "graph"))
     if fuse:
-        clinspan.session._SLOWER_WHEN_FUSED = {}
+        clinspan.engine.session._SLOWER_WHEN_FUSED = {}
     load: dict[str, Any] = {"precision": "int8", "threads": options.threads, **setting}
     if graph:
         load |= {"window": 190, "overlap": 0}

@@ -28,9 +28,8 @@ RESULTS = HERE / "results" / "export_table.json"
 PAGE = HERE.parent / "docs" / "architectures.md"
 ROUNDS = 3
 
-sys.path.insert(0, str(HERE.parent / "tests" / "export"))  # the test suite's makers of checkpoints
 sys.path.insert(0, str(HERE.parent))
-import zoo  # noqa: E402
+from tests.support import zoo  # noqa: E402
 
 from benchmarks.record import cpu  # noqa: E402
 
@@ -170,10 +169,10 @@ def _speed(name: str, work: Path, threads: int) -> dict[str, Any]:
     import torch
 
     from clinspan import Recognizer
-    from clinspan.bundle import open_bundle
+    from clinspan.bundle.manifest import open_bundle
     from clinspan_export import checkpoint as checkpoints
-    from clinspan_export.notes import Sample, own_samples
-    from clinspan_export.parity import torch_reference
+    from clinspan_export.verify.compare import torch_reference
+    from clinspan_export.verify.notes import Sample, own_samples
 
     torch.set_num_threads(1)
     loaded = checkpoints.load(str(work / "checkpoint"))

@@ -121,7 +121,7 @@ def _precision(options: argparse.Namespace, variant: str) -> str:
 
 def _clinspan(options: argparse.Namespace, variant: str) -> Find:
     from clinspan import Recognizer
-    from clinspan.session import Device, _run_bound
+    from clinspan.engine.session import Device, _run_bound
 
     recognizer = Recognizer.load(
         options.bundle, device=options.device, precision=_precision(options, variant)

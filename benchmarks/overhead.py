@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import clinspan.document
+import clinspan.pipeline
 import clinspan.recognizer
 from benchmarks.record import save
 from benchmarks.worker import SHORT

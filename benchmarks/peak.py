@@ -27,7 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.record import save
 from clinspan import Recognizer
-from clinspan.bundle import open_bundle
+from clinspan.bundle.manifest import open_bundle
 
 TOKENS = 190
 RUNS = 30

@@ -122,10 +122,10 @@ def _openvino(precision: str) -> Callable[..., Run]:
         import numpy as np
         import openvino
 
-        from clinspan.bundle import open_bundle
-        from clinspan.decode import label_table, read_words, spans
-        from clinspan.tokenizer import Tokenizer
-        from clinspan.windows import plan
+        from clinspan.bundle.manifest import open_bundle
+        from clinspan.text.decode import label_table, read_words, spans
+        from clinspan.text.tokenizer import Tokenizer
+        from clinspan.text.windows import plan
 
         opened = open_bundle(bundle)
         tokenizer = Tokenizer(Path(bundle, "tokenizer.json"))

@@ -22,11 +22,11 @@ import numpy as np
 import clinspan.recognizer
 from benchmarks.record import save
 from clinspan import Recognizer
-from clinspan.evaluation import evaluate
-from clinspan.formats import own
-from clinspan.formats.document import Document, Entity
-from clinspan.tokenizer import INSIDE_WORD
-from clinspan.windows import plan
+from clinspan.documents import jsonl as own
+from clinspan.documents.document import Document, Entity
+from clinspan.documents.scores import evaluate
+from clinspan.text.tokenizer import INSIDE_WORD
+from clinspan.text.windows import plan
 
 Find = Callable[[Sequence[str]], list[list[tuple[str, int, int]]]]
 

@@ -21,12 +21,12 @@ import numpy as np
 
 from benchmarks.record import save
 from clinspan import Recognizer, Span
-from clinspan.tokenizer import Tokenizer
-from clinspan_export import parity
+from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.export import export
-from clinspan_export.outliers import Taming
-from clinspan_export.quantize import Recipe, write_int8
-from clinspan_export.samples import SAMPLES
+from clinspan_export.graphs.int8 import Recipe, write_int8
+from clinspan_export.graphs.outliers import Taming
+from clinspan_export.verify import compare as parity
+from clinspan_export.verify.samples import SAMPLES
 
 PLAIN = Recipe(taming=Taming(neurons=0, centring=False, smoothing=None), embeddings="table")
 VARIANTS: dict[str, Recipe] = {

@@ -28,10 +28,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT)]
+
+from tests.support import runtime_api, services  # noqa: E402
 
 from benchmarks.record import cpu  # noqa: E402
-from package import runtime_api, services  # noqa: E402
 
 RESULT = ROOT / "benchmarks" / "results" / "serverless.json"
 ENTITIES = ("PROBLEM", "TEST", "TREATMENT", "DRUG", "DOSE", "FREQUENCY", "ANATOMY")
@@ -136,7 +137,7 @@ def make_checkpoint(folder: Path) -> Path:
     import torch
     from transformers import BertConfig, BertForTokenClassification, BertTokenizerFast
 
-    from clinspan.loading import STARTER
+    from clinspan.bundle.loading import STARTER
 
     torch.manual_seed(0)
     names = ["O", *(f"{prefix}-{entity}" for entity in ENTITIES for prefix in "BI")]

@@ -34,8 +34,8 @@ from benchmarks.harness import ROOT
 from benchmarks.record import save
 from benchmarks.reuse import series
 from clinspan import BundleError, Recognizer
-from clinspan.decode import Span
-from clinspan.loading import STARTER
+from clinspan.bundle.loading import STARTER
+from clinspan.text.decode import Span
 
 _THREADS = 8
 _WORKERS = 3

@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from clinspan.formats import automl, own
+from clinspan.documents import automl
+from clinspan.documents import jsonl as own
 from clinspan_export.starter.measure import MEDICATION_SETS, against, as_markdown, measure, test_sets, write
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,8 @@ from statistics import median
 
 from benchmarks.record import save
 from clinspan import Recognizer
-from clinspan.files import VERIFY
-from clinspan.loading import STARTER
+from clinspan.bundle.integrity import VERIFY
+from clinspan.bundle.loading import STARTER
 
 LOADS = 15
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
+from tests.support import kit, tiny
+
 from clinspan import Recognizer
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # the tests' own tokenizers and models
-
-import kit
-import tiny
 
 FAMILIES = {
     "wordpiece": kit.wordpiece,

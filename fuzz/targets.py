@@ -16,21 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from clinspan import ClinspanError, MissingDependencyError, Recognizer, Span, tokenizer
-from clinspan.bundle import open_bundle
-from clinspan.decode import AGGREGATIONS
-from clinspan.evaluation import evaluate
-from clinspan.formats import annotated, automl, brat, conll, own
-from clinspan.formats import output as spans_out
-from clinspan.formats import scores as scores_out
-from clinspan.formats.document import Document, Entity
-from clinspan.formats.notes import read_notes
-from clinspan.formats.pdf import read_pdf
-from clinspan.profile import read_profile
-from clinspan.serverless import Limits, Service, make_handler
-from clinspan.serverless.request import parse_json, parse_request
-from clinspan.tokenizer import NO_WORD, Encoding
-from clinspan.windows import plan
+from clinspan import ClinspanError, MissingDependencyError, Recognizer, Span
+from clinspan.bundle.manifest import open_bundle
+from clinspan.documents import annotated, automl, brat, conll
+from clinspan.documents import jsonl as own
+from clinspan.documents import score_report as scores_out
+from clinspan.documents.document import Document, Entity
+from clinspan.documents.pdf import read_pdf
+from clinspan.documents.scores import evaluate
+from clinspan.engine.profile import read_profile
+from clinspan.extract import output as spans_out
+from clinspan.extract.notes import read_notes
+from clinspan.serving import Limits, Service, make_handler
+from clinspan.serving.request import parse_json, parse_request
+from clinspan.text import tokenizer
+from clinspan.text.decode import AGGREGATIONS
+from clinspan.text.tokenizer import NO_WORD, Encoding
+from clinspan.text.windows import plan
 from fuzz import models
 from fuzz.data import Data, dump
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import kit
 from clinspan import Recognizer
-from clinspan.loading import STARTER
+from clinspan.bundle.loading import STARTER
+from tests.support import kit
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

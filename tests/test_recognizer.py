@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinspan import InferenceError, InputError, Recognizer, Span
-from clinspan.decode import AGGREGATIONS
-from test_tokenizer import NOTES
+from clinspan.text.decode import AGGREGATIONS
+from tests.text.test_tokenizer import NOTES
 
 
 def check_spans(note: str, found: Sequence[Span]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from clinspan import Recognizer
-from clinspan.cli_evaluate import find
-from clinspan.evaluation import evaluate
-from clinspan.formats import own
-from clinspan.loading import STARTER
+from clinspan.bundle.loading import STARTER
+from clinspan.cli.evaluate import find
+from clinspan.documents import jsonl as own
+from clinspan.documents.scores import evaluate
 
 LABELS = (
     "DRUG", "STRENGTH", "FORM", "ROUTE", "DOSAGE", "FREQUENCY", "DURATION", "PROBLEM", "TEST", "TREATMENT",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import EXAMPLES, ROOT
+from tests.support.kit import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ _OFFLINE = """
 import socket, sys
 def refuse(*_, **__): raise OSError("no network here")
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
-from clinspan.cli import main
+from clinspan.cli.main import main
 code = main(sys.argv[1:])
 print(*sorted({name.split(".")[0] for name in sys.modules}), file=sys.stderr)
 sys.exit(code)

@@ -1,5 +1,5 @@
 import sys
 
-from clinspan_export.cli import main
+from clinspan_export.cli.main import main
 
 sys.exit(main())

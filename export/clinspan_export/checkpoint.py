@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan_export.errors import ExportError, first_line
-from clinspan_export.silence import quiet
+from clinspan_export.quiet import quiet
 
 
 @dataclass(frozen=True, slots=True)

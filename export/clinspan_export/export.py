@@ -12,18 +12,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clinspan.bundle import DEFAULT_WINDOW, PRECISIONS, Bundle
+from clinspan.bundle.hub_folder import max_content_tokens
+from clinspan.bundle.integrity import record_file
+from clinspan.bundle.manifest import DEFAULT_WINDOW, PRECISIONS, Bundle
 from clinspan.errors import ClinspanError, MissingDependencyError
-from clinspan.files import record_file
-from clinspan.foreign import max_content_tokens
-from clinspan.labels import LabelSet, detect
-from clinspan.tokenizer import Tokenizer
+from clinspan.text.labels import LabelSet, detect
+from clinspan.text.tokenizer import Tokenizer
 from clinspan_export import checkpoint as checkpoints
-from clinspan_export import graph, half, parity, quantize
 from clinspan_export.errors import ExportError, first_line
-from clinspan_export.judge import Checks, check_graph, judge
+from clinspan_export.graphs import fp16 as half
+from clinspan_export.graphs import fp32 as graph
+from clinspan_export.graphs import int8 as quantize
 from clinspan_export.provenance import provenance
-from clinspan_export.tune import tune
+from clinspan_export.verify import compare as parity
+from clinspan_export.verify.tune_windows import tune
+from clinspan_export.verify.verdict import Checks, check_graph, judge
 
 FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onnx/model_fp16.onnx"}
 # int8 needs to see a few thousand tokens of the kind of text it will read.
@@ -38,7 +41,7 @@ class Reading:
     """How to read the model's labels and cut its notes, where the caller knows better than detection.
 
     Attributes:
-        scheme, outside, rename: as in `clinspan.labels.detect`.
+        scheme, outside, rename: as in `clinspan.text.labels.detect`.
         window, overlap: in tokens.
         aggregation: default word vote.
     """

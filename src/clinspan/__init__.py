@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from clinspan.decode import Span
 from clinspan.errors import (
     BundleError,
     ClinspanError,
@@ -21,6 +20,7 @@ from clinspan.errors import (
 )
 from clinspan.recognizer import Recognizer
 from clinspan.report import Report
+from clinspan.text.decode import Span
 
 __version__ = "0.1.0"
 

@@ -1,5 +1,5 @@
 import sys
 
-from clinspan.cli import main
+from clinspan.cli.main import main
 
 sys.exit(main())

@@ -11,8 +11,14 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.checks import of_kind
-from clinspan.decode import (
+from clinspan.bundle.loading import MAX_CHARACTERS, Loaded, Settings, load, with_profile
+from clinspan.engine.schedule import Deadline, in_batches, in_order
+from clinspan.engine.workers import Workers
+from clinspan.errors import ClosedError, InputError
+from clinspan.options import of_kind
+from clinspan.pipeline import Document, Job, jobs, named, own_logits, tokens, window_ids, window_words
+from clinspan.report import Report, report_on
+from clinspan.text.decode import (
     AGGREGATIONS,
     Span,
     Threshold,
@@ -21,13 +27,7 @@ from clinspan.decode import (
     score_limits,
     spans,
 )
-from clinspan.document import Document, Job, jobs, named, own_logits, tokens, window_ids, window_words
-from clinspan.errors import ClosedError, InputError
-from clinspan.loading import MAX_CHARACTERS, Loaded, Settings, load, with_profile
-from clinspan.report import Report, report_on
-from clinspan.schedule import Deadline, in_batches, in_order
-from clinspan.windows import Window, plan
-from clinspan.workers import Workers
+from clinspan.text.windows import Window, plan
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

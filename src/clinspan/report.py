@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clinspan.bundle import Bundle
-from clinspan.decode import label_table
-from clinspan.session import Session
+from clinspan.bundle.manifest import Bundle
+from clinspan.engine.session import Session
+from clinspan.text.decode import label_table
 
 
 @dataclass(frozen=True, slots=True)

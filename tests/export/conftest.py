@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import kit
 
-import kit
 from clinspan import Recognizer, Span
-from clinspan.decode import read_words, spans
+from clinspan.text.decode import read_words, spans
 
 BIO = ("O", "B-PROBLEM", "I-PROBLEM", "B-TEST", "I-TEST")
 VOTES = ("simple", "first", "average", "max")

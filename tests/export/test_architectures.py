@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import Recognizer
-from clinspan.bundle import Bundle, open_bundle
-from clinspan.foreign import max_content_tokens
-from clinspan.tokenizer import Tokenizer
+from clinspan.bundle.hub_folder import max_content_tokens
+from clinspan.bundle.manifest import Bundle, open_bundle
+from clinspan.text.tokenizer import Tokenizer
 from clinspan_export import checkpoint as checkpoints
 from clinspan_export.errors import ExportError
 from clinspan_export.export import export
-from clinspan_export.judge import Checks
-from clinspan_export.notes import Sample
-from clinspan_export.parity import TOLERANCE, torch_logits, torch_reference
+from clinspan_export.verify.compare import TOLERANCE, torch_logits, torch_reference
+from clinspan_export.verify.notes import Sample
+from clinspan_export.verify.verdict import Checks
 
 pytestmark = pytest.mark.export
 

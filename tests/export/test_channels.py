@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zoo
+from tests.support import zoo
 
-from clinspan.tokenizer import Tokenizer
-from clinspan_export import checkpoint, graph, parity
-from clinspan_export.channels import centre, ranges, smooth
-from clinspan_export.surgery import Graph, probe
+from clinspan.text.tokenizer import Tokenizer
+from clinspan_export import checkpoint
+from clinspan_export.graphs import fp32 as graph
+from clinspan_export.graphs.channels import centre, ranges, smooth
+from clinspan_export.graphs.surgery import Graph, probe
+from clinspan_export.verify import compare as parity
 
 pytestmark = pytest.mark.export
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clinspan_export.check import check
-from clinspan_export.cli import main
+from clinspan_export.cli.check import check
+from clinspan_export.cli.main import main
 
 
 def line(text: str, *entities: tuple[int, int, str]) -> str:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-
-from kit import ROOT
+from tests.support.kit import ROOT
 
 if TYPE_CHECKING:
     from export.conftest import Pair

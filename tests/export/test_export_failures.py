@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan_export import export as story
-from clinspan_export import half, quantize
-from clinspan_export.cli import main
+from clinspan_export.cli.main import main
+from clinspan_export.graphs import fp16 as half
+from clinspan_export.graphs import int8 as quantize
 
 pytestmark = pytest.mark.export
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.test_recognizer import check_spans
+from tests.text.test_tokenizer import NOTES
 
-from clinspan.decode import AGGREGATIONS
-from test_recognizer import check_spans
-from test_tokenizer import NOTES
+from clinspan.text.decode import AGGREGATIONS
 
 if TYPE_CHECKING:
     from export.conftest import Pair

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clinspan.documents.document import Document, Entity
 from clinspan.errors import InputError
-from clinspan.formats.document import Document, Entity
-from clinspan.tokenizer import Tokenizer
+from clinspan.text.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.export
 
@@ -76,7 +76,7 @@ def notes(count: int, *, labels: frozenset[str] | None = None) -> list[Document]
 
 
 def settings(**changes: float) -> object:
-    from clinspan_export.finetune import Settings
+    from clinspan_export.train.finetune import Settings
 
     plain = Settings(epochs=12, learning_rate=3e-3, batch_tokens=128, content=20, average=0.5, patience=12)
     return replace(plain, **changes)  # type: ignore[arg-type]
@@ -90,7 +90,7 @@ def test_learns_and_saves_what_it_measured(base: Path, tmp_path: Path) -> None:
     """A task that can be learnt is learnt, and the saved checkpoint answers as the score says."""
     from transformers import AutoModelForTokenClassification
 
-    from clinspan_export.finetune import finetune
+    from clinspan_export.train.finetune import finetune
 
     outcome = finetune(
         notes(60),
@@ -109,7 +109,7 @@ def test_learns_and_saves_what_it_measured(base: Path, tmp_path: Path) -> None:
 
 def test_same_seed_same_scores(base: Path, tmp_path: Path) -> None:
     """Two runs with one seed score the same in every epoch, with another seed they do not."""
-    from clinspan_export.finetune import finetune
+    from clinspan_export.train.finetune import finetune
 
     scores = [
         finetune(
@@ -124,7 +124,7 @@ def test_same_seed_same_scores(base: Path, tmp_path: Path) -> None:
 
 def test_stopped_run_goes_on_to_the_same_end(base: Path, tmp_path: Path) -> None:
     """A run that was stopped after some epochs and resumed ends where an unbroken one ends."""
-    from clinspan_export.finetune import finetune
+    from clinspan_export.train.finetune import finetune
 
     def run(out: Path, say: object) -> tuple[float, ...]:
         return finetune(
@@ -144,7 +144,7 @@ def test_stopped_run_goes_on_to_the_same_end(base: Path, tmp_path: Path) -> None
 
 def test_state_of_other_settings_is_refused(base: Path, tmp_path: Path) -> None:
     """Going on with other settings than the run began with is an error, not a quiet mixture."""
-    from clinspan_export.finetune import finetune
+    from clinspan_export.train.finetune import finetune
 
     def pull_the_plug(line: str) -> None:
         if line.startswith("epoch 2/"):
@@ -160,7 +160,7 @@ def test_state_of_other_settings_is_refused(base: Path, tmp_path: Path) -> None:
 
 def test_early_stop(base: Path, tmp_path: Path) -> None:
     """Training ends once `patience` epochs brought nothing better."""
-    from clinspan_export.finetune import finetune
+    from clinspan_export.train.finetune import finetune
 
     outcome = finetune(
         notes(9), {"dev": notes(9)}, base, tmp_path, labels=["DRUG"],
@@ -170,7 +170,7 @@ def test_early_stop(base: Path, tmp_path: Path) -> None:
 
 
 def allowed_classes(base: Path, document: Document, labels: list[str]) -> list[set[str]]:
-    from clinspan_export.training_data import bio_classes, encode
+    from clinspan_export.train.windows import bio_classes, encode
 
     (window,) = encode([document], Tokenizer(base / "tokenizer.json"), labels, content=20)
     classes = bio_classes(labels)
@@ -193,7 +193,7 @@ def test_what_nobody_looked_for_is_no_evidence(base: Path) -> None:
 def test_masked_loss_is_minus_log_of_the_allowed_mass() -> None:
     """The loss is -log of the summed probability of the allowed classes, against a plain calculation."""
     torch = pytest.importorskip("torch")
-    from clinspan_export.finetune import _loss
+    from clinspan_export.train.finetune import _loss
 
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 5, 4))
@@ -208,7 +208,7 @@ def test_masked_loss_is_minus_log_of_the_allowed_mass() -> None:
 
 def test_long_documents_lose_nothing(base: Path) -> None:
     """A document longer than a window is cut as the runtime cuts it, and every word is in one window."""
-    from clinspan_export.training_data import encode
+    from clinspan_export.train.windows import encode
 
     text = " . ".join(["she takes zinc daily"] * 40)
     windows = encode([Document("1", text, ())], Tokenizer(base / "tokenizer.json"), ["DRUG"], content=20)
@@ -228,8 +228,8 @@ def test_annotations_to_bundle_in_one_command(
 ) -> None:
     """`train-bundle` goes from AutoML JSONL to a bundle that recognizes, and notes its scores in the manifest."""
     from clinspan import Recognizer
-    from clinspan.formats import automl
-    from clinspan_export.cli import main
+    from clinspan.documents import automl
+    from clinspan_export.cli.main import main
 
     for name, count in (("train", 60), ("dev", 20)):
         with (tmp_path / f"{name}.jsonl").open("w", encoding="utf-8") as stream:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import BundleError, Recognizer
 from clinspan_export.export import export

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import zoo
+from tests.support import zoo
 
 pytestmark = pytest.mark.export
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import BundleError, Recognizer
-from clinspan.labels import LabelSet, detect
-from clinspan_export.cli import main
+from clinspan.text.labels import LabelSet, detect
+from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
 from clinspan_export.export import Reading, describe, export
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import Recognizer
 from clinspan_export.export import export

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import Recognizer, Span
 from clinspan.errors import ClinspanError
-from clinspan_export.cli import main
-from clinspan_export.differences import changes, count
+from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
-from clinspan_export.notes import read_samples
-from clinspan_export.scores import score
+from clinspan_export.verify.notes import read_samples
+from clinspan_export.verify.scores import score
+from clinspan_export.verify.span_diff import changes, count
 
 pytestmark = pytest.mark.export
 
@@ -186,8 +186,8 @@ def test_last_lines_say_where_how_large_and_what_next(
     judged: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The summary has the folder, sizes, agreement, F1, verdict and the command to run next."""
-    from clinspan.bundle import open_bundle
-    from clinspan_export.cli import _summary
+    from clinspan.bundle.manifest import open_bundle
+    from clinspan_export.cli.main import _summary
 
     text = _summary(open_bundle(judged))
     assert f"bundle      {judged}" in text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import Recognizer
-from clinspan.formats.document import Document, Entity
+from clinspan.documents.document import Document, Entity
 from clinspan_export.export import export
 from clinspan_export.starter.measure import against, as_markdown, measure
 

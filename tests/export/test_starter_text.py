@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.formats.document import Document, Entity
+from clinspan.documents.document import Document, Entity
 from clinspan_export.starter.grammar import expand, misspell, read_rules, render, respace, shout
 from clinspan_export.starter.products import Product, read_products, write_name, write_strength
 from clinspan_export.starter.sources import LABELS, medication_part, split
 from clinspan_export.starter.synthetic import RULES, documents
 
-HELD_OUT = Path(__file__).parents[1] / "data/starter_heldout.jsonl"
+HELD_OUT = Path(__file__).parents[2] / "data/starter_heldout.jsonl"
 PRODUCTS = [
     Product(("ASPIRIN",), ("81", "MG", ""), ("tablet",), "solid"),
     Product(("AMOXICILLIN",), ("400", "MG", "5"), ("suspension",), "liquid"),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.support.kit import EXAMPLES
 
-from clinspan.decode import _has_blank_line
-from kit import EXAMPLES
+from clinspan.text.decode import _has_blank_line
 
 if TYPE_CHECKING:
     from export.conftest import Pair

@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-import zoo
+from tests.support import zoo
 
 from clinspan import Recognizer
-from clinspan.bundle import open_bundle
-from clinspan_export.cli import main
+from clinspan.bundle.manifest import open_bundle
+from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
-from clinspan_export.judge import tuning_notes
-from clinspan_export.scores import Score, score
-from clinspan_export.tune import Trial, choose
+from clinspan_export.verify.scores import Score, score
+from clinspan_export.verify.tune_windows import Trial, choose
+from clinspan_export.verify.verdict import tuning_notes
 
 pytestmark = pytest.mark.export
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 from clinspan.errors import ClinspanError
+from clinspan_export.cli.train import default_base
 from clinspan_export.export import export
 from clinspan_export.starter.card import write_card
 from clinspan_export.starter.measure import MEDICATION_SETS, measure, test_sets, write
 from clinspan_export.starter.recipe import train
-from clinspan_export.training import default_base
 
 _DATA = Path("tests/data")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForTokenClassification
 
-from clinspan.formats.document import Document
-from clinspan.tokenizer import Tokenizer
-from clinspan_export.finetune import exact_f1
+from clinspan.documents.document import Document
+from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.starter.sources import CLINICAL, LABELS
-from clinspan_export.training_data import bio_classes, encode
+from clinspan_export.train.finetune import exact_f1
+from clinspan_export.train.windows import bio_classes, encode
 
 _CANDIDATES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clinspan.cli_evaluate import find
-from clinspan.evaluation import Evaluation, compare, evaluate
-from clinspan.formats import own
-from clinspan.formats.document import Document
+from clinspan.cli.evaluate import find
+from clinspan.documents import jsonl as own
+from clinspan.documents.document import Document
+from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
 from clinspan_export.starter.sources import medication_lines, read_rows
 

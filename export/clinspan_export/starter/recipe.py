@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from clinspan.formats.document import Document, Entity
-from clinspan_export.finetune import Settings, finetune
+from clinspan.documents.document import Document, Entity
 from clinspan_export.starter.balance import balance
 from clinspan_export.starter.products import read_products
 from clinspan_export.starter.sources import (
@@ -28,6 +27,7 @@ from clinspan_export.starter.sources import (
     words,
 )
 from clinspan_export.starter.synthetic import documents
+from clinspan_export.train.finetune import Settings, finetune
 
 # One in so many case reports is a development document.
 _HELD_OUT = 10

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clinspan.formats.document import Document, Entity
+from clinspan.documents.document import Document, Entity
 
 LABELS = (
     "DRUG", "STRENGTH", "FORM", "ROUTE", "DOSAGE", "FREQUENCY", "DURATION", "PROBLEM", "TEST", "TREATMENT",

@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clinspan import __version__
-from clinspan.bundle import Bundle, open_bundle
-from clinspan.files import record_file
-from clinspan.loading import STARTER
+from clinspan.bundle.integrity import record_file
+from clinspan.bundle.loading import STARTER
+from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.package.errors import PackageError
 from clinspan.package.own import own_files
 from clinspan.package.prune import left_out

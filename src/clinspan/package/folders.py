@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinspan import __version__
-from clinspan.bundle import Bundle
+from clinspan.bundle.manifest import Bundle
 from clinspan.package import assemble
 from clinspan.package.assemble import MODEL_FOLDER, Stage
 from clinspan.package.errors import PackageError

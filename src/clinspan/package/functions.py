@@ -30,7 +30,7 @@ from pathlib import Path
 
 os.environ.setdefault("CLINSPAN_MODEL", {model})
 
-from clinspan.serverless import {name} as {function}  # noqa: E402
+from clinspan.serving import {name} as {function}  # noqa: E402
 '''
 _BESIDE = 'str(Path(__file__).with_name("bundle"))'
 _LAYER = '"/opt/bundle"'
@@ -266,7 +266,7 @@ def entry_of(handler: str, name: str, *, layered: bool = False) -> Entry:
 
     Args:
         handler: `MODULE.FUNCTION` to be made, or `FILE.py:FUNCTION` of the user's own.
-        name: of the entry point in `clinspan.serverless`.
+        name: of the entry point in `clinspan.serving`.
         layered: the model lies in a layer and not beside the module.
 
     Raises:

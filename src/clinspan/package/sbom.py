@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan import __version__
-from clinspan.bundle import Bundle
+from clinspan.bundle.manifest import Bundle
 from clinspan.package.errors import PackageError
 from clinspan.package.resolve import Wheel
 

@@ -1,0 +1,1 @@
+"""The ONNX graphs of a bundle, and the edits that make them."""

@@ -1,0 +1,285 @@
+"""Fine-tune an encoder on annotated documents: any Hugging Face encoder with a fast tokenizer, on a CPU or a GPU.
+
+Documents of any length are cut into windows of the size the runtime uses, each epoch ends with exact-span F1 on the
+development documents, the best epoch is what is saved, and a run that was stopped goes on where its last epoch ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
+
+from clinspan.documents.document import Document, Entity
+from clinspan.documents.scores import evaluate
+from clinspan.errors import InputError
+from clinspan.text.tokenizer import Tokenizer
+from clinspan_export.train.windows import Window, bio_classes, encode
+
+logger = logging.getLogger(__name__)
+_STATE = "training_state.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to train. Lengths and batches are counted in tokens, `warmup` as a share of all steps.
+
+    `patience` epochs without a better development F1 end the training; `average` mixes each step's weights into a
+    running mean with that decay, and the mean is what is measured and saved (0 switches it off).
+    """
+
+    epochs: int = 10
+    learning_rate: float = 1e-4
+    batch_tokens: int = 3072
+    content: int = 190
+    warmup: float = 0.1
+    patience: int = 3
+    average: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What training came to: the best epoch (from 1), its score, and the score of every epoch run."""
+
+    best_epoch: int
+    best_score: float
+    scores: tuple[float, ...]
+
+
+def finetune(
+    train: Sequence[Document],
+    development: Mapping[str, Sequence[Document]],
+    base: str | Path,
+    out: Path,
+    *,
+    labels: Sequence[str],
+    settings: Settings,
+    device: str = "cpu",
+    resume: bool = False,
+    keep_state: bool = True,
+    on_progress: Callable[[str], None] = logger.info,
+) -> Outcome:
+    """Train on `train`, select on the mean F1 over the groups of `development`, save the best epoch in `out`.
+
+    Args:
+        train: documents; their `labels` say which absences are evidence.
+        development: groups of documents by name, scored each on its own; may be empty, then the last epoch is saved.
+        base: folder or Hub id of a Hugging Face encoder with a fast tokenizer.
+        out: folder for the checkpoint and, while training, its state.
+        labels: entity labels in the order their classes will have.
+        settings: how to train.
+        device: "cpu", "cuda" or another torch device.
+        resume: go on from the state in `out`, if there is one; its settings must be the same.
+        keep_state: write that state after each epoch: three times the model's size.
+        on_progress: called with one line at a time.
+
+    Raises:
+        InputError: nothing to train on, an unknown label, or a state that other settings wrote.
+    """
+    torch.manual_seed(settings.seed)
+    tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True)
+    model = _model(base, bio_classes(labels)).to(device)
+    # The runtime's own reading of the tokenizer: what is trained on is what will be asked.
+    tokenizer.save_pretrained(out)
+    reader = Tokenizer(out / "tokenizer.json")
+    rows = encode(train, reader, labels, content=settings.content)
+    if not rows:
+        raise InputError("found no text to train on: the training documents are missing or all empty")
+    groups = {
+        name: (documents, encode(documents, reader, labels, content=settings.content))
+        for name, documents in development.items()
+    }
+    steps = settings.epochs * sum(1 for _ in _batches(rows, settings, epoch=0))
+    run = _Run(model, settings, steps, device)
+    scores, first = _restore(run, out, settings) if resume else ([], 0)
+    for epoch in range(first, settings.epochs):
+        loss = run.epoch(_batches(rows, settings, epoch), on_progress)
+        figures = {name: run.score(docs, windows, labels) for name, (docs, windows) in groups.items()}
+        scores.append(float(np.mean(list(figures.values()))) if figures else -loss)
+        shown = " ".join(f"{name} {figure:.4f}" for name, figure in figures.items())
+        on_progress(f"epoch {epoch + 1}/{settings.epochs} loss {loss:.4f} {shown} mean {scores[-1]:.4f}")
+        best = int(np.argmax(scores)) if figures else epoch
+        if best == epoch:
+            run.save(out)
+        if keep_state:
+            run.keep(out / _STATE, scores, settings)
+        if epoch - best >= settings.patience:
+            on_progress(f"no better score for {settings.patience} epochs: stopped")
+            break
+    (out / _STATE).unlink(missing_ok=True)
+    best = int(np.argmax(scores)) if groups else len(scores) - 1
+    return Outcome(best + 1, scores[best], tuple(scores))
+
+
+def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
+    names = dict(enumerate(classes))
+    config = AutoConfig.from_pretrained(
+        base, id2label=names, label2id={name: number for number, name in names.items()}
+    )
+    if hasattr(config, "attention_probs_dropout_prob"):
+        config.attention_probs_dropout_prob = 0.0  # lets torch fuse the attention: a fifth faster on a CPU
+    return AutoModelForTokenClassification.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
+
+
+def _batches(rows: Sequence[Window], settings: Settings, epoch: int) -> Iterator[list[Window]]:
+    """Rows of like length together, at most `batch_tokens` with their padding, in an order drawn anew each epoch."""
+    rng = np.random.default_rng((settings.seed, epoch))
+    order = np.argsort([len(row.ids) + rng.uniform(0, 12) for row in rows])
+    batches: list[list[Window]] = [[]]
+    for index in order:
+        row = rows[index]
+        if (
+            batches[-1]
+            and (len(batches[-1]) + 1) * max(len(row.ids), len(batches[-1][0].ids)) > settings.batch_tokens
+        ):
+            batches.append([])
+        batches[-1].append(row)
+    for index in rng.permutation(len(batches)):
+        yield batches[index]
+
+
+class _Run:
+    """A model in training, with its optimizer, its schedule and the running mean of its weights."""
+
+    def __init__(self, model: PreTrainedModel, settings: Settings, steps: int, device: str) -> None:
+        self.model, self.device, self.settings, self.steps = model, device, settings, steps
+        plain = [p for p in model.parameters() if p.ndim < 2]
+        matrices = [p for p in model.parameters() if p.ndim >= 2]
+        groups = [{"params": matrices, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        warm = max(1, round(settings.warmup * steps))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm))),
+        )
+        self.mean = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    def epoch(self, batches: Iterator[list[Window]], on_progress: Callable[[str], None]) -> float:
+        """Run one epoch; returns the mean loss of its batches."""
+        self.model.train()
+        losses = []
+        for batch in batches:
+            ids, mask, allowed = (tensor.to(self.device) for tensor in _tensors(batch))
+            with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+                logits = self.model(input_ids=ids, attention_mask=mask).logits
+            loss = _loss(logits.float(), allowed)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            self._mix()
+            losses.append(loss.item())
+            if len(losses) % 100 == 0:
+                on_progress(f"step {self.schedule.last_epoch}/{self.steps} loss {np.mean(losses[-100:]):.4f}")
+        return float(np.mean(losses))
+
+    def _mix(self) -> None:
+        # A short memory at first: the mean must not remember the untrained classifier.
+        step = self.schedule.last_epoch
+        decay = min(self.settings.average, (1 + step) / (10 + step)) if self.settings.average else 0.0
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():
+                    self.mean[name].lerp_(value, 1.0 - decay)
+
+    def score(self, documents: Sequence[Document], windows: Sequence[Window], labels: Sequence[str]) -> float:
+        """Exact-span micro F1 of the averaged weights over the labels that each document's annotators looked for."""
+        live = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.mean)
+        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+            figure = exact_f1(self.model, documents, windows, labels)
+        self.model.load_state_dict(live)
+        return figure
+
+    def save(self, out: Path) -> None:
+        self.model.save_pretrained(out, state_dict=self.mean)
+
+    def keep(self, path: Path, scores: Sequence[float], settings: Settings) -> None:
+        state = {
+            "model": self.model.state_dict(), "mean": self.mean, "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.last_epoch, "scores": list(scores), "settings": asdict(settings),
+            "random": torch.get_rng_state(),
+        }  # fmt: skip
+        torch.save(state, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+
+def exact_f1(
+    model: PreTrainedModel, documents: Sequence[Document], windows: Sequence[Window], labels: Sequence[str]
+) -> float:
+    """Exact-span micro F1 over the labels that each document's annotators looked for; `windows` are the documents' own."""
+    model.eval()
+    found: list[set[Entity]] = [set() for _ in documents]
+    classes = bio_classes(labels)
+    for at in range(0, len(windows), 16):
+        batch = windows[at : at + 16]
+        ids, mask, _ = (tensor.to(model.device) for tensor in _tensors(batch))
+        with torch.no_grad():
+            picks = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
+        for row, pick in zip(batch, picks, strict=True):
+            found[row.document].update(_entities(row, pick, classes))
+    return (
+        evaluate(documents, [list(places) for places in found], labels=labels, resamples=0).micro["exact"].f1
+    )
+
+
+def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int]:
+    path = out / _STATE
+    if not path.exists():
+        return [], 0
+    state: dict[str, Any] = torch.load(path, map_location=run.device, weights_only=True)
+    if state["settings"] != asdict(settings):
+        raise InputError(
+            f"{path} was written with other settings, {state['settings']}: use them, or another folder"
+        )
+    run.model.load_state_dict(state["model"])
+    run.mean = state["mean"]
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.schedule.last_epoch = state["schedule"]
+    torch.set_rng_state(state["random"].cpu())
+    return state["scores"], len(state["scores"])
+
+
+def _tensors(batch: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    length = max(len(row.ids) for row in batch)
+    ids = torch.zeros(len(batch), length, dtype=torch.int64)
+    mask = torch.zeros(len(batch), length, dtype=torch.int64)
+    allowed = torch.zeros(len(batch), length, batch[0].allowed.shape[1], dtype=torch.bool)
+    for number, row in enumerate(batch):
+        ids[number, : len(row.ids)] = torch.from_numpy(row.ids)
+        mask[number, : len(row.ids)] = 1
+        allowed[number, : len(row.ids)] = torch.from_numpy(row.allowed)
+    return ids, mask, allowed
+
+
+def _loss(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+    """Mean over word-starting tokens of -log p(one of the allowed classes); logits (b, t, c), allowed (b, t, c)."""
+    counted = allowed.any(-1)
+    logits, allowed = logits[counted], allowed[counted]
+    right = logits.masked_fill(~allowed, -math.inf).logsumexp(-1)
+    return (logits.logsumexp(-1) - right).mean()
+
+
+def _entities(
+    row: Window, pick: np.ndarray[Any, np.dtype[np.int64]], classes: Sequence[str]
+) -> Iterator[Entity]:
+    label, start, end = "", 0, 0
+    for at in np.flatnonzero(row.words[:, 1] > row.words[:, 0]):
+        prefix, _, name = classes[pick[at]].partition("-")
+        if label and (prefix != "I" or name != label):
+            yield Entity(start, end, label)
+            label = ""
+        if name and not label:
+            label, start = name, int(row.words[at, 0])
+        end = int(row.words[at, 1])
+    if label:
+        yield Entity(start, end, label)

@@ -1,0 +1,91 @@
+"""Annotated documents as windows of token ids with, for every token, the classes that may be right.
+
+A token's loss is the negative logarithm of the probability that its allowed classes hold together. Inside an entity one
+class is allowed. Outside, O is, and with it every class of a label that the document's annotators did not look for:
+what nobody looked for is no evidence of absence. Tokens that do not start a word carry no loss, as the runtime takes a
+word's label from its first subword.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clinspan.documents.document import Document
+from clinspan.errors import InputError
+from clinspan.text.tokenizer import Encoding, Tokenizer
+from clinspan.text.windows import plan
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One training row of t tokens, special tokens included, over c classes.
+
+    ids: int64 (t,). allowed: bool (t, c), all False where a token carries no loss. document: index of its document.
+    words: int32 (t, 2), the characters of the word a token starts, (0, 0) where it starts none.
+    """
+
+    ids: NDArray[np.int64]
+    allowed: NDArray[np.bool_]
+    words: NDArray[np.int32]
+    document: int
+
+
+def bio_classes(labels: Sequence[str]) -> list[str]:
+    """The classes of a BIO scheme, O first, in the order of `labels`."""
+    return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+
+
+def encode(
+    documents: Iterable[Document], tokenizer: Tokenizer, labels: Sequence[str], *, content: int
+) -> list[Window]:
+    """Tokenize documents and cut them, as the runtime does, into windows of at most `content` tokens.
+
+    Raises:
+        InputError: a document has an entity whose label is not in `labels`.
+    """
+    rows: list[Window] = []
+    for index, document in enumerate(documents):
+        encoding = tokenizer.encode(document.text)
+        words = _words(encoding)
+        allowed = _allowed(document, words, labels)
+        frame = (len(tokenizer.prefix), len(tokenizer.suffix)), (0, 0)
+        for window in plan(encoding.cuts, window=content):
+            part = slice(window.start, window.stop)
+            ids = tokenizer.frame(encoding.ids[part])
+            rows.append(Window(ids, np.pad(allowed[part], frame), np.pad(words[part], frame), index))
+    return rows
+
+
+def _words(encoding: Encoding) -> NDArray[np.int32]:
+    """For the first token of each word, the word's start and end; zeros for the other tokens."""
+    ids = encoding.word_ids
+    first = np.ones(len(ids), dtype=np.bool_)
+    first[1:] = ids[1:] != ids[:-1]
+    last = np.append(first[1:], True)[: len(ids)]
+    words = np.zeros_like(encoding.offsets)
+    words[first, 0], words[first, 1] = encoding.offsets[first, 0], encoding.offsets[last, 1]
+    return words
+
+
+def _allowed(document: Document, words: NDArray[np.int32], labels: Sequence[str]) -> NDArray[np.bool_]:
+    allowed = np.zeros((len(words), 1 + 2 * len(labels)), dtype=np.bool_)
+    starts = words[:, 1] > words[:, 0]
+    allowed[starts, 0] = True
+    for number, label in enumerate(labels):
+        if document.labels is not None and label not in document.labels:
+            allowed[starts, 1 + 2 * number : 3 + 2 * number] = True
+    for entity in document.entities:
+        if entity.label not in labels:
+            raise InputError(
+                f"document {document.id} has an entity labelled {entity.label}: expected {', '.join(labels)}"
+            )
+        inside = np.flatnonzero(starts & (words[:, 0] < entity.end) & (words[:, 1] > entity.start))
+        begin = 1 + 2 * labels.index(entity.label)
+        allowed[inside] = False
+        allowed[inside[:1], begin] = True
+        allowed[inside[1:], begin + 1] = True
+    return allowed

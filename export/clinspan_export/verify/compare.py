@@ -1,0 +1,203 @@
+"""Is it the same model? Runs every precision and the PyTorch original over the same windows of the same notes.
+
+fp32 is held to the logits; the rest to the spans that come out at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.bundle.manifest import Bundle
+from clinspan.engine.session import Session
+from clinspan.recognizer import Recognizer
+from clinspan.text.decode import Span, label_table, read_words, spans
+from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.windows import plan
+from clinspan_export.errors import ExportError
+from clinspan_export.verify.notes import Sample
+from clinspan_export.verify.span_diff import Change, Counts, changes, count
+
+TOLERANCE = 1e-3
+
+# Models may read thousands of tokens at once; what holds at this length is taken to hold beyond.
+_LONGEST_CHECK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What PyTorch says of some notes: token logits, float32 (n, c) a note, and spans."""
+
+    logits: Sequence[npt.NDArray[np.float32]]
+    spans: Sequence[Sequence[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How one precision compares with PyTorch.
+
+    Attributes:
+        precision: of the ONNX model.
+        total: spans counted over all labels.
+        labels: the same per label.
+        notes: the same per note id, for notes where something differs, worst first.
+        changes: every span that differs.
+        spans: what the ONNX model finds, a sequence a note.
+        max_logit_difference: largest absolute difference of any logit.
+        flipped: tokens whose decided label differs though PyTorch's margin exceeds the tolerance.
+    """
+
+    precision: str
+    total: Counts
+    labels: Mapping[str, Counts]
+    notes: Mapping[str, Counts]
+    changes: Sequence[Change]
+    spans: Sequence[Sequence[Span]]
+    max_logit_difference: float
+    flipped: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Report for the manifest: no text of any note, the ten worst notes by id."""
+        return {
+            **self.total.as_json(),
+            "max_logit_difference": self.max_logit_difference,
+            "flipped_labels": self.flipped,
+            "labels": {label: counts.as_json() for label, counts in self.labels.items()},
+            "worst_notes": [
+                {"id": note, **counts.as_json()} for note, counts in list(self.notes.items())[:10]
+            ],
+        }
+
+
+def feeds(
+    tokenizer: Tokenizer, notes: Iterable[str], *, window: int
+) -> Iterator[dict[str, npt.NDArray[np.int64]]]:
+    """Model inputs for every window of some notes, each int64 (1, t)."""
+    for note in notes:
+        encoding = tokenizer.encode(note)
+        for w in plan(encoding.cuts, window=window):
+            ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
+            yield {
+                "input_ids": ids,
+                "attention_mask": np.ones_like(ids),
+                "token_type_ids": np.zeros_like(ids),
+            }
+
+
+def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Sample]) -> Reference:
+    """Run the PyTorch model over the very windows that the runtime uses."""
+    tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
+    table = label_table(bundle.labels)
+    all_logits, all_spans = [], []
+    for sample in samples:
+        encoding = tokenizer.encode(sample.text)
+        parts, words = [], []
+        for w in plan(encoding.cuts, window=bundle.window, overlap=bundle.overlap):
+            ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
+            begin = len(tokenizer.prefix) + w.own_start - w.start
+            own = torch_logits(model, ids, np.ones_like(ids))[0, begin : begin + w.own_stop - w.own_start]
+            parts.append(own)
+            word_ids = encoding.word_ids[w.own_start : w.own_stop]
+            words.append(read_words(own, word_ids, bundle.aggregation, start=w.own_start))
+        none = np.zeros((0, len(bundle.labels.names)), np.float32)
+        all_logits.append(np.concatenate(parts) if parts else none)
+        all_spans.append(spans(sample.text, encoding, words, table))
+    return Reference(all_logits, all_spans)
+
+
+def torch_logits(
+    model: Any, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Logits of the PyTorch model, float32 (b, t, c), for ids and mask, int64 (b, t)."""
+    import torch
+
+    with torch.inference_mode():
+        out = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
+    logits: npt.NDArray[np.float32] = out.logits.float().numpy()
+    return logits
+
+
+def compare(reference: Reference, recognizer: Recognizer, samples: Sequence[Sample]) -> Agreement:
+    """Compare an ONNX model with what PyTorch said of the same notes.
+
+    Args:
+        reference: from `torch_reference`.
+        recognizer: the ONNX model in the same windows.
+        samples: the same notes, in the same order.
+    """
+    difference, flipped = 0.0, 0
+    for sample, expected in zip(samples, reference.logits, strict=True):
+        got = recognizer.token_logits(sample.text)
+        if len(got):
+            difference = max(difference, float(np.abs(got - expected).max()))
+            flipped += _flipped(expected, got)
+    found = list(recognizer.pipe(sample.text for sample in samples))
+    changed = [changes(sample.id, a, b) for sample, a, b in zip(samples, reference.spans, found, strict=True)]
+    flat = [change for several in changed for change in several]
+    total, labels = count(reference.spans, found, flat)
+    per_note = {
+        sample.id: count([a], [b], c)[0]
+        for sample, a, b, c in zip(samples, reference.spans, found, changed, strict=True)
+        if c
+    }
+    worst = dict(sorted(per_note.items(), key=lambda item: (-item[1].changed, item[0])))
+    return Agreement(recognizer.report().precision, total, labels, worst, flat, found, difference, flipped)
+
+
+def check_shapes(model: Any, session: Session, tokenizer: Tokenizer, longest: int) -> float:
+    """Hold the fp32 ONNX model to PyTorch on single tokens, full windows and padded batches.
+
+    A graph whose batch or length was frozen while it was traced fails here, whatever the notes are like.
+
+    Args:
+        model: the original.
+        session: the ONNX model, in fp32.
+        tokenizer: for the special tokens and the padding.
+        longest: most tokens that the model can read at once, special tokens not counted.
+
+    Returns:
+        The largest absolute difference of any logit.
+
+    Raises:
+        ExportError: the two differ by more than the tolerance.
+    """
+    worst = 0.0
+    for lengths in ([1], [7, 2, 5], [min(longest, _LONGEST_CHECK)], [33, 60] if longest >= 60 else [4, 9]):
+        ids, mask = _random_batch(tokenizer, lengths)
+        expected, got = torch_logits(model, ids, mask), session.run(ids, mask)
+        real = mask == 1
+        worst = max(worst, float(np.abs(got[real] - expected[real]).max()))
+        flipped = _flipped(expected[real], got[real])
+        if not worst <= TOLERANCE or flipped:
+            raise ExportError(
+                f"the fp32 ONNX model is not the PyTorch model on {len(lengths)} x {max(lengths)} tokens: "
+                f"logits differ by {worst:.2g} (allowed {TOLERANCE:g}), {flipped} decided labels differ"
+            )
+    return worst
+
+
+def _random_batch(
+    tokenizer: Tokenizer, lengths: Sequence[int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    random = np.random.default_rng(0)
+    frame = set(tokenizer.prefix.tolist()) | set(tokenizer.suffix.tolist()) | {tokenizer.pad_id}
+    usable = np.array([i for i in range(tokenizer.vocabulary) if i not in frame], dtype=np.int64)
+    width = max(lengths) + len(tokenizer.prefix) + len(tokenizer.suffix)
+    ids = np.full((len(lengths), width), tokenizer.pad_id, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, length in enumerate(lengths):
+        whole = tokenizer.frame(random.choice(usable, length))
+        ids[row, : len(whole)] = whole
+        mask[row, : len(whole)] = 1
+    return ids, mask
+
+
+def _flipped(expected: npt.NDArray[np.float32], got: npt.NDArray[np.float32]) -> int:
+    """Tokens whose label differs though the margin between PyTorch's two best exceeds the tolerance."""
+    best = np.sort(expected, axis=1)
+    sure = best[:, -1] - best[:, -2] > TOLERANCE
+    return int(np.sum(sure & (got.argmax(1) != expected.argmax(1))))

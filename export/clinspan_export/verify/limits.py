@@ -1,0 +1,96 @@
+"""May the bundle leave? The limits that a caller sets on what quantization cost, and who broke them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from clinspan_export.errors import ExportError
+from clinspan_export.verify.compare import TOLERANCE, Agreement
+from clinspan_export.verify.scores import Score
+
+Scores = tuple[Score, Mapping[str, Score]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Limits beyond which an export fails; None where the caller sets none.
+
+    Attributes:
+        min_agreement: least span agreement with PyTorch (F1, 0 to 1) of every precision kept.
+        max_f1_loss: most F1 against gold that any precision kept may lose to PyTorch.
+    """
+
+    min_agreement: float | None = None
+    max_f1_loss: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("min-agreement", self.min_agreement), ("max-f1-loss", self.max_f1_loss)):
+            if value is not None and not 0 <= value <= 1:
+                raise ExportError(f"--{name} is {value}: expected a number from 0 to 1")
+
+
+def check_exact(agreement: Agreement) -> None:
+    """Hold the fp32 model to the original, logit by logit.
+
+    Raises:
+        ExportError: it is another model.
+    """
+    if agreement.max_logit_difference > TOLERANCE or agreement.flipped:
+        raise ExportError(
+            "the fp32 ONNX model is not the PyTorch model: logits differ by "
+            f"{agreement.max_logit_difference:.2g} (allowed {TOLERANCE:g}), {agreement.flipped} decided labels differ"
+        )
+
+
+def check_agreement(gates: Gates, agreement: Agreement) -> None:
+    """Hold a precision to the least span agreement.
+
+    Raises:
+        ExportError: it agrees less; the message names the labels that suffered.
+    """
+    if gates.min_agreement is None or agreement.total.f1 >= gates.min_agreement:
+        return
+    suffered = sorted(
+        (item for item in agreement.labels.items() if item[1].f1 < gates.min_agreement),
+        key=lambda item: item[1].f1,
+    )
+    raise ExportError(
+        f"{agreement.precision} agrees with PyTorch on {agreement.total.f1:.3f} of spans, below "
+        f"--min-agreement {gates.min_agreement:g}; suffered: "
+        + _listed(
+            f"{label} {counts.f1:.3f} ({counts.lost} lost, {counts.gained} gained)"
+            for label, counts in suffered
+        )
+    )
+
+
+def check_f1(gates: Gates, precision: str, original: Scores, found: Scores) -> None:
+    """Hold a precision to the most F1 it may lose.
+
+    Args:
+        gates: the limits.
+        precision: of the ONNX model.
+        original: scores of the PyTorch model, over all labels and per label.
+        found: scores of the ONNX model.
+
+    Raises:
+        ExportError: it loses more; the message names the labels that suffered.
+    """
+    loss = original[0].f1 - found[0].f1
+    if gates.max_f1_loss is None or loss <= gates.max_f1_loss:
+        return
+    losses = {
+        label: score.f1 - found[1][label].f1 for label, score in original[1].items() if label in found[1]
+    }
+    suffered = sorted((item for item in losses.items() if item[1] > 0), key=lambda item: -item[1])
+    raise ExportError(
+        f"{precision} has F1 {found[0].f1:.4f}, and PyTorch {original[0].f1:.4f}: it loses {loss:.4f}, more than "
+        f"--max-f1-loss {gates.max_f1_loss:g}; suffered: "
+        + _listed(f"{label} -{lost:.4f}" for label, lost in suffered)
+    )
+
+
+def _listed(items: Iterable[str]) -> str:
+    rows = list(items)
+    return ", ".join(rows[:8]) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")

@@ -1,0 +1,1 @@
+"""A model folder, from its path to a running model."""

@@ -1,0 +1,102 @@
+"""The files of a model folder: named inside it, of the recorded size, with the recorded hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+from clinspan.errors import BundleError
+from clinspan.strict_json import brief, read_bytes
+
+VERIFY = ("full", "size", "off")
+
+# An .onnx file is one protobuf message, which cannot be longer.
+MAX_MODEL_BYTES = 2**31 - 1
+# The largest vocabularies in use, of 256,000 entries, take an eighth of this.
+MAX_TOKENIZER_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file of the bundle: path relative to the folder, size in bytes, sha256 in hex (empty: not known)."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def record_file(folder: Path, path: str) -> FileRecord:
+    """Measure and hash a file of a folder."""
+    full = folder / path
+    with full.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return FileRecord(path, full.stat().st_size, digest)
+
+
+def check_name(path: str) -> None:
+    """Refuse a path that is not plainly one of a file inside its folder, on any system.
+
+    By name, not by where links lead: the Hub's cache keeps every file behind a link out of its folder.
+
+    Raises:
+        BundleError: absolute, with a drive, with "..", or not a name at all.
+    """
+    parts = PureWindowsPath(path)  # also splits at "/", and knows drives
+    if parts.anchor or ".." in parts.parts or not parts.name or ":" in path or not path.isprintable():
+        raise BundleError(f"clinspan.json names a file outside its folder: {brief(path)}")
+
+
+def verified(folder: Path, record: FileRecord, verify: str) -> Path:
+    """Path of a file of a folder, checked as far as `verify` says.
+
+    Raises:
+        BundleError: it is missing, leaves the folder, or is not the file that was recorded.
+    """
+    path = _found(folder, record)
+    if verify == "off":
+        return path
+    try:
+        _check_size(path, path.stat().st_size, record)
+        if verify == "full" and record.sha256:
+            _check_hash(path, record_file(folder, record.path).sha256, record)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+    return path
+
+
+def verified_content(folder: Path, record: FileRecord, verify: str, *, limit: int) -> bytes:
+    """What a file of a folder holds: the very bytes that were checked.
+
+    Raises:
+        BundleError: as for `verified`, or it is longer than `limit` bytes.
+    """
+    path = _found(folder, record)
+    content = read_bytes(path, limit)
+    if verify != "off":
+        _check_size(path, len(content), record)
+    if verify == "full" and record.sha256:
+        _check_hash(path, hashlib.sha256(content).hexdigest(), record)
+    return content
+
+
+def _found(folder: Path, record: FileRecord) -> Path:
+    check_name(record.path)
+    path = folder / record.path
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise BundleError(f"{brief(record.path)} in {folder} cannot be read: {error.strerror}") from error
+    if not found:
+        raise BundleError(f"{brief(record.path)} is missing in {folder}")
+    return path
+
+
+def _check_size(path: Path, size: int, record: FileRecord) -> None:
+    if size != record.size:
+        raise BundleError(f"{path} has {size} bytes, expected {record.size}: it is damaged or was replaced")
+
+
+def _check_hash(path: Path, sha256: str, record: FileRecord) -> None:
+    if sha256 != record.sha256:
+        raise BundleError(f"{path} does not have the recorded sha256: it is damaged or was replaced")

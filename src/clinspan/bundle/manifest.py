@@ -1,0 +1,304 @@
+"""The contract on disk: what a model folder holds, read by the runtime and written by the exporter.
+
+    bundle/
+      clinspan.json                     this file's record: labels, windows, files with hashes, reports
+      config.json tokenizer.json tokenizer_config.json
+      onnx/model.onnx  onnx/model_int8.onnx  onnx/model_fp16.onnx
+
+The layout is the Hub's, so other ONNX runtimes load the same folder. A folder without clinspan.json
+(any ONNX token classifier) is read too; what the manifest would say is then derived from config.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clinspan.bundle.hub_folder import find_models, label_names, max_content_tokens
+from clinspan.bundle.integrity import (
+    MAX_MODEL_BYTES,
+    MAX_TOKENIZER_BYTES,
+    VERIFY,
+    FileRecord,
+    check_name,
+    record_file,
+    verified,
+    verified_content,
+)
+from clinspan.bundle.signature import SIGNATURE, check_signature
+from clinspan.errors import BundleError, InputError
+from clinspan.strict_json import MAX_JSON_BYTES, Fields, brief, canonical, parse_object, read_bytes
+from clinspan.text.decode import AGGREGATIONS
+from clinspan.text.labels import LabelSet, detect
+from clinspan.text.windows import check
+
+MANIFEST = "clinspan.json"
+SCHEMA_VERSION = "1.0"
+PRECISIONS = ("int8", "fp32", "fp16")
+
+# Safe for models trained on short and on long chunks alike, and the fastest per token on CPU.
+DEFAULT_WINDOW = 190
+
+# The manifest's own hash, a field of the manifest.
+_SEAL = "sha256"
+
+# More labels, or tokens a run, than any model of notes has; both decide how much memory a run takes.
+MAX_LABELS = 10_000
+MAX_WINDOW = 1_000_000
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model folder, checked.
+
+    Attributes:
+        path: the folder.
+        name: what the model is called.
+        labels: label names and how to read them.
+        models: precision -> its file.
+        tokenizer: the tokenizer.json.
+        window: tokens that one run reads, special tokens not counted.
+        overlap: tokens that neighbouring windows share.
+        max_window: most tokens that the model can read at once, special tokens not counted.
+        aggregation: how tokens vote for a word's label.
+        provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
+        verify: what of its files is checked before they are loaded, see `open_bundle`.
+    """
+
+    path: Path
+    name: str
+    labels: LabelSet
+    models: Mapping[str, FileRecord]
+    tokenizer: FileRecord
+    window: int = DEFAULT_WINDOW
+    overlap: int = 0
+    max_window: int = 510
+    aggregation: str = "first"
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+    tuning: Mapping[str, Any] = field(default_factory=dict)
+    verify: str = "full"
+
+    def precision(self, wanted: str | None, device: str) -> str:
+        """Choose a precision: the one wanted, else int8 on `cpu` and fp16 on `cuda` where there is one.
+
+        Raises:
+            InputError: the bundle has no such precision.
+        """
+        if wanted is not None:
+            if not isinstance(wanted, str) or wanted not in self.models:
+                raise InputError(
+                    f"precision {wanted!r} is not in the bundle: it has {', '.join(self.models)}"
+                )
+            return wanted
+        order = ("int8", "fp32", "fp16") if device == "cpu" else ("fp16", "fp32", "int8")
+        return next(name for name in order if name in self.models)
+
+    def file(self, record: FileRecord) -> Path:
+        """Path of a file of the bundle, checked as far as `verify` says.
+
+        Raises:
+            BundleError: it is missing, leaves the folder, or is not the file that was recorded.
+        """
+        return verified(self.path, record, self.verify)
+
+    def read_tokenizer(self) -> bytes:
+        """The tokenizer.json, checked as far as `verify` says: these bytes, not a file that may change.
+
+        Raises:
+            BundleError: as for `file`, or it is too large.
+        """
+        return verified_content(self.path, self.tokenizer, self.verify, limit=MAX_TOKENIZER_BYTES)
+
+    def manifest(self) -> dict[str, Any]:
+        """The content of clinspan.json."""
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "task": "token-classification",
+            "name": self.name,
+            "labels": list(self.labels.names),
+            "scheme": self.labels.scheme,
+            "outside": self.labels.outside,
+            "rename": dict(self.labels.rename),
+            "window": self.window,
+            "overlap": self.overlap,
+            "max_window": self.max_window,
+            "aggregation": self.aggregation,
+            "tokenizer": _record(self.path, self.tokenizer),
+            "models": {precision: _record(self.path, file) for precision, file in self.models.items()},
+            "provenance": dict(self.provenance),
+            "parity": dict(self.parity),
+            "evaluation": dict(self.evaluation),
+            "tuning": dict(self.tuning),
+        }
+        return {**content, _SEAL: _seal(content)}
+
+    def write_manifest(self) -> None:
+        """Write clinspan.json into the folder. A signature of the one before no longer fits."""
+        text = json.dumps(self.manifest(), indent=2, ensure_ascii=False, allow_nan=False)
+        (self.path / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def open_bundle(path: str | Path, *, verify: str = "full", public_key: str | Path | None = None) -> Bundle:
+    """Read a model folder: a bundle, or any ONNX token classification repository.
+
+    The manifest's own hash and structure are always checked.
+
+    Args:
+        path: the folder.
+        verify: what of its files is checked before they are loaded: `full` for size and sha256, `size`,
+            or `off`. A folder without a manifest has no record to check against.
+        public_key: PEM file of an Ed25519 key; only a bundle whose manifest it signed is read.
+
+    Raises:
+        BundleError: what is there cannot be used; the message says what and where.
+        InputError: `verify` is unknown or too little for a signature, or the key cannot be read.
+        MissingDependencyError: `public_key` is given and the `signing` extra is not installed.
+    """
+    if verify not in VERIFY:
+        raise InputError(f"verify is {brief(verify)}: expected one of {', '.join(VERIFY)}")
+    if public_key is not None and verify != "full":
+        raise InputError(f"verify is {verify!r}, and a signature vouches for hashes: expected 'full'")
+    folder = Path(path)
+    try:
+        return _open(folder, verify, None if public_key is None else Path(public_key))
+    except OSError as error:
+        raise BundleError(f"{folder} cannot be read: {error.strerror}") from error
+
+
+def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
+    if "\0" in str(folder) or not folder.is_dir():
+        raise BundleError(f"{folder} is not a folder")
+    if (folder / MANIFEST).is_file():
+        content = read_bytes(folder / MANIFEST, MAX_JSON_BYTES)
+        if public_key is not None:
+            check_signature(folder / SIGNATURE, content, public_key)
+        return _from_manifest(folder, content, verify)
+    if public_key is not None:
+        raise BundleError(f"{folder} has no {MANIFEST}, so nothing in it is signed")
+    if (folder / "config.json").is_file():
+        return _from_config(folder, verify)
+    raise BundleError(f"{folder} has neither {MANIFEST} nor config.json: it is no model folder")
+
+
+def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
+    data = Fields(parse_object(content, folder / MANIFEST), folder / MANIFEST)
+    version = data.text("schema_version")
+    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+        raise BundleError(
+            f"{folder / MANIFEST} has schema version {version}, and this clinspan reads {SCHEMA_VERSION}: "
+            "a newer clinspan is needed"
+        )
+    # Bundles from before the manifest had a hash of its own are read without one.
+    if _SEAL in data.data and data.text(_SEAL) != _seal(data.data):
+        raise BundleError(
+            f"{folder / MANIFEST} does not have the sha256 that it records: it is damaged or was changed by "
+            f"hand; whoever changed it on purpose takes the field {_SEAL!r} away"
+        )
+    if data.text("task") != "token-classification":
+        raise BundleError(f"{folder / MANIFEST}: task is not token-classification")
+    bundle = Bundle(
+        path=folder,
+        name=data.text("name"),
+        labels=detect(
+            data.texts("labels"),
+            scheme=data.text("scheme"),
+            outside=data.text("outside"),
+            rename=data.texts_by_name("rename"),
+        ),
+        models={precision: _file(data.inside("models"), precision) for precision in data.get("models", dict)},
+        tokenizer=_file(data, "tokenizer"),
+        window=data.number("window", least=1, most=MAX_WINDOW),
+        overlap=data.number("overlap", least=0, most=MAX_WINDOW),
+        max_window=data.number("max_window", least=1, most=2**63 - 1),
+        aggregation=data.text("aggregation"),
+        provenance=data.get("provenance", dict, {}),
+        parity=data.get("parity", dict, {}),
+        evaluation=data.get("evaluation", dict, {}),
+        tuning=data.get("tuning", dict, {}),
+        verify=verify,
+    )
+    _check(bundle)
+    return bundle
+
+
+def _from_config(folder: Path, verify: str) -> Bundle:
+    source = folder / "config.json"
+    config = Fields(parse_object(read_bytes(source, MAX_JSON_BYTES), source), source)
+    tokenizer = folder / "tokenizer.json"
+    if not tokenizer.is_file():
+        raise BundleError(f"tokenizer.json is missing in {folder}")
+    max_window = max_content_tokens(config.data)
+    bundle = Bundle(
+        path=folder,
+        name=folder.resolve().name,
+        labels=detect(label_names(config)),
+        models=find_models(folder),
+        tokenizer=FileRecord("tokenizer.json", tokenizer.stat().st_size, ""),
+        window=min(DEFAULT_WINDOW, max_window),
+        max_window=max_window,
+        verify=verify,
+    )
+    _check(bundle)
+    return bundle
+
+
+def _check(bundle: Bundle) -> None:
+    if not bundle.models:
+        raise BundleError(f"{bundle.path} has no model: expected onnx/model.onnx or onnx/model_int8.onnx")
+    unknown = sorted(set(bundle.models) - set(PRECISIONS))
+    if unknown:
+        raise BundleError(f"unknown precision {brief(unknown[0])}: expected {', '.join(PRECISIONS)}")
+    if bundle.aggregation not in AGGREGATIONS:
+        raise BundleError(f"unknown aggregation {bundle.aggregation!r}: expected {', '.join(AGGREGATIONS)}")
+    if len(bundle.labels.names) > MAX_LABELS:
+        raise BundleError(
+            f"{bundle.path} has {len(bundle.labels.names)} labels: at most {MAX_LABELS} are read"
+        )
+    if bundle.max_window > MAX_WINDOW:
+        raise BundleError(f"{bundle.path} reads {bundle.max_window} tokens at once: at most {MAX_WINDOW} are")
+    for record in bundle.models.values():
+        if record.size > MAX_MODEL_BYTES:
+            raise BundleError(
+                f"{record.path} in {bundle.path} has {record.size} bytes: at most {MAX_MODEL_BYTES} are read"
+            )
+    try:
+        check(bundle.window, bundle.overlap)
+    except InputError as error:
+        raise BundleError(f"{bundle.path / MANIFEST}: {error}") from error
+    if bundle.window > bundle.max_window:
+        raise BundleError(f"window {bundle.window} is more than the model can read ({bundle.max_window})")
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    """Sha256 over everything that a manifest says but its own hash; layout and order of keys do not count."""
+    said = {name: value for name, value in content.items() if name != _SEAL}
+    return hashlib.sha256(canonical(json.loads(json.dumps(said, allow_nan=False)))).hexdigest()
+
+
+def _record(folder: Path, file: FileRecord) -> dict[str, Any]:
+    # Files of a folder without a manifest were never hashed.
+    file = file if file.sha256 else record_file(folder, file.path)
+    return {"path": file.path, "size": file.size, "sha256": file.sha256}
+
+
+def _file(fields: Fields, name: str) -> FileRecord:
+    file = fields.inside(name)
+    record = FileRecord(
+        file.get("path", str), file.number("size", least=0, most=2**63 - 1), file.text("sha256")
+    )
+    check_name(record.path)
+    if not _SHA256.fullmatch(record.sha256):
+        raise BundleError(
+            f"{fields.source}: sha256 of {brief(record.path)} is {brief(record.sha256)}, expected 64 digits "
+            "0-9 and a-f"
+        )
+    return record

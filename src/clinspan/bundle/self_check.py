@@ -1,0 +1,102 @@
+"""Do the parts of a bundle fit together? What would fail on some note later fails once, on load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from clinspan.bundle.integrity import check_name
+from clinspan.bundle.manifest import Bundle
+from clinspan.bundle.onnx_scan import read_outline
+from clinspan.engine.session import CPU_PROVIDER, Session
+from clinspan.errors import BundleError, InferenceError
+from clinspan.strict_json import brief
+from clinspan.text.tokenizer import Tokenizer
+
+
+def check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
+    """Check that a full window and its special tokens have positions.
+
+    Raises:
+        BundleError: the model can read fewer tokens.
+    """
+    special = len(tokenizer.prefix) + len(tokenizer.suffix)
+    if bundle.window + special > bundle.max_window + 2:
+        raise BundleError(
+            f"window {bundle.window} and {special} special tokens are more than the model's "
+            f"{bundle.max_window + 2} positions"
+        )
+
+
+def checked_model(bundle: Bundle, precision: str, tokenizer: Tokenizer) -> Path:
+    """The file of a model, checked as far as the bundle's `verify` says, its graph included.
+
+    Raises:
+        BundleError: it is not the recorded file, needs other files, or has no row for some token.
+    """
+    path = bundle.file(bundle.models[precision])
+    if bundle.verify != "off":
+        check_graph(bundle, precision, path, tokenizer)
+    return path
+
+
+def check_graph(bundle: Bundle, precision: str, path: Path, tokenizer: Tokenizer) -> None:
+    """Check, before onnxruntime sees a model, that it keeps to its folder and has a row for every token.
+
+    Raises:
+        BundleError: it does not.
+    """
+    record = bundle.models[precision]
+    outline = read_outline(path)
+    for tensor, place in outline.external.items():
+        _check_external(path, tensor, place, recorded=bool(record.sha256))
+    largest = tokenizer.largest_id
+    for table, rows in outline.rows.items():
+        if largest >= rows:
+            raise BundleError(
+                f"{bundle.tokenizer.path} has token ids up to {largest}, and {brief(table)} in {record.path} "
+                f"has rows for 0 to {rows - 1}: they do not belong together"
+            )
+
+
+def _check_external(path: Path, tensor: str, place: str, *, recorded: bool) -> None:
+    if recorded:
+        raise BundleError(
+            f"{path} keeps the tensor {brief(tensor)} in another file, {brief(place)}, of which the bundle "
+            "records no hash: a model is one file"
+        )
+    try:
+        check_name(place)
+        found = (path.parent / place).is_file()
+    except (BundleError, OSError):
+        found = False
+    if not found:
+        raise BundleError(
+            f"{path} keeps the tensor {brief(tensor)} in {brief(place)}, which is no file beside it"
+        )
+
+
+def check_answer(bundle: Bundle, precision: str, session: Session, tokenizer: Tokenizer) -> None:
+    """Run a model once, on its special tokens around the largest token id and the unknown token.
+
+    With `verify` off nothing is run.
+
+    Raises:
+        BundleError: it does not run, or its logits are of the wrong shape or not finite.
+    """
+    if bundle.verify == "off":
+        return
+    content = np.array([tokenizer.largest_id, tokenizer.unknown_id], dtype=np.int64)
+    ids = np.stack([tokenizer.frame(content)] * 2)
+    ids[1, -1] = tokenizer.pad_id
+    mask = np.ones_like(ids)
+    mask[1, -1] = 0
+    try:
+        # Windows run one by one on CPU, so a model that takes one row only will do there.
+        rows = 1 if session.provider == CPU_PROVIDER else 2
+        session.run(ids[:rows], mask[:rows])
+    except InferenceError as error:
+        raise BundleError(
+            f"{bundle.path / bundle.models[precision].path} gives no answer: {error}"
+        ) from error

@@ -1,0 +1,250 @@
+"""`clinspan extract`: the entities of notes, of one or of a hundred thousand."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clinspan.cli.base import DONE, FAILED, Load, UsageError, write_stdout
+from clinspan.engine.session import CPU_PROVIDER
+from clinspan.errors import InputError
+from clinspan.extract.notes import Entry, Reading, list_notes
+from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
+from clinspan.extract.output import FORMATS, as_jsonl, as_table, failure_as_jsonl, failure_as_table
+from clinspan.extract.results import Record, ResultFile, read_records
+from clinspan.text.decode import AGGREGATIONS, Threshold
+from clinspan.textfiles import MAX_BYTES
+
+# Failed notes that the report at the end names.
+_NAMED = 5
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `clinspan extract`, those of the model aside."""
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="PATH",
+        help="text file, .jsonl of notes, either as .gz, a folder of such files, or - for standard input",
+    )
+    parser.add_argument("-f", "--format", choices=FORMATS, default="table", help="how to write the spans")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of to standard output")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where an earlier run into the same --output ended, however it ended; begins if there is none",
+    )
+    again.add_argument("--force", action="store_true", help="overwrite an --output that is not empty")
+    parser.add_argument(
+        "--on-error",
+        choices=("stop", "skip"),
+        default="stop",
+        help="at a note that cannot be read: stop, or write its error in its place, go on, and exit with 1",
+    )
+    parser.add_argument("--text-field", default="text", help="field of a .jsonl line that holds the note")
+    parser.add_argument("--id-field", default="id", help="field of a .jsonl line that names the note")
+    parser.add_argument(
+        "--max-note-bytes",
+        type=int,
+        default=MAX_BYTES,
+        metavar="N",
+        help="largest text file or .jsonl line to read, decompressed (%(default)s)",
+    )
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="[LABEL=]P",
+        help="leave out spans that score less; repeatable per label",
+    )
+    parser.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
+
+
+def run(options: argparse.Namespace, load: Load) -> int:
+    """Extract as the options say; returns the exit code.
+
+    Raises:
+        UsageError: the options ask for what cannot be.
+        ClinspanError: a note failed and was not to be skipped, or the results cannot be written.
+    """
+    _check(options)
+    threshold = _threshold(options.threshold)
+    output = Path(options.output) if options.output else None
+    reading = Reading(options.text_field, options.id_field, options.max_note_bytes, exclude=output)
+    batch = Batch(load(options), threshold, options.aggregation)
+    batch.pipe(iter(()))  # refuses wrong options before a file is touched
+    entries = list_notes(options.sources, reading)
+    failed = _Failed()
+    with _writer(output) as (write, file):
+        if options.resume and output is not None and file is not None:
+            file.cut(_skip_done(output, entries, batch, failed))
+        elif file is not None:
+            file.cut(0)
+        for outcome in _with_progress(outcomes(batch, entries), failed):
+            if isinstance(outcome, Failure) and options.on_error == "stop":
+                raise InputError(outcome.reason)
+            write(_shown(outcome, options.format))
+    _report(failed, reading.left_out)
+    return FAILED if failed.count else DONE
+
+
+def _check(options: argparse.Namespace) -> None:
+    for source in options.sources:
+        _check_source(source, options.output)
+    if options.max_note_bytes < 1:
+        raise UsageError(f"--max-note-bytes is {options.max_note_bytes}: expected at least 1")
+    if options.resume and (options.output is None or options.format != "jsonl"):
+        raise UsageError("--resume goes on with a file of JSON lines: it needs --format jsonl and --output")
+    if options.output is None:
+        return
+    output = Path(options.output)
+    if options.resume and output.exists() and not output.is_file():
+        raise UsageError(f"--resume needs a file to go on with, and {output} is none")
+    if not (options.resume or options.force) and output.is_file() and output.stat().st_size:
+        again = "--resume to go on with it, " if options.format == "jsonl" else ""
+        raise UsageError(f"{output} is not empty: {again}--force to overwrite it, or another --output")
+
+
+def _check_source(source: str, output: str | None) -> None:
+    path = Path(source)
+    # A pipe is as good as a file: <(zcat note.gz).
+    if source != "-" and not path.exists():
+        raise UsageError(f"{source} is neither a file nor a folder")
+    if source != "-" and output is not None and Path(output).exists() and path.samefile(output):
+        raise UsageError(f"--output {output} is also an input: writing would destroy the note")
+
+
+def _threshold(values: Sequence[str]) -> Threshold:
+    limits: dict[str, float] = {}
+    for value in values:
+        label, _, number = value.rpartition("=")
+        try:
+            limits[label] = float(number)
+        except ValueError:
+            raise UsageError(f"--threshold {value}: expected a number, or LABEL=number") from None
+    if "" in limits and len(limits) > 1:
+        raise UsageError("--threshold: give one number, or one for each label")
+    return limits.get("", limits) if limits else 0.0
+
+
+@contextmanager
+def _writer(output: Path | None) -> Iterator[tuple[Callable[[str], None], ResultFile | None]]:
+    if output is None:
+        yield write_stdout, None
+        return
+    with ResultFile(output) as file:
+        yield file.write, file
+
+
+def _shown(outcome: Result | Failure, form: str) -> str:
+    if isinstance(outcome, Failure):
+        show = failure_as_jsonl if form == "jsonl" else failure_as_table
+        return show(outcome.id, outcome.reason)
+    return (as_jsonl if form == "jsonl" else as_table)(outcome.note, outcome.spans)
+
+
+def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Failed) -> int:
+    """Draw the entries that an earlier run has done; returns the bytes of its complete lines.
+
+    Raises:
+        InputError: what it has done is not the beginning of what is asked for now.
+    """
+    end = count = 0
+    sample: tuple[Entry, Record] | None = None
+    for record in read_records(output):
+        entry = next(entries, None)
+        if entry is None:
+            raise InputError(f"{record.where}: {output} holds more results than there are notes")
+        if entry.id != record.id:
+            raise InputError(
+                f"{record.where} is of the note {record.id!r}, and the note in its place is {entry.id!r}: "
+                "--resume needs the same notes in the same order"
+            )
+        if record.error is not None:
+            failed.add(Failure(record.id, record.error))
+        elif record.spans or sample is None:
+            sample = entry, record
+        count, end = count + 1, record.end
+    if sample is not None:
+        _check_same(*sample, batch)
+    print(f"clinspan: going on after {_count(count, 'note')}", file=sys.stderr)
+    return end
+
+
+def _check_same(entry: Entry, record: Record, batch: Batch) -> None:
+    """Read one note again: results of another model or other options must not get into one file."""
+    # Batches on a GPU may differ in the last digits of a score.
+    if batch.recognizer.report().provider != CPU_PROVIDER:
+        return
+    if _shown(alone(batch, entry), "jsonl") != record.line:
+        raise InputError(
+            f"{record.where}: its note gives something else now: --resume needs the same model, options and notes"
+        )
+
+
+@dataclass(slots=True)
+class _Failed:
+    """How many notes failed, and the first of them."""
+
+    count: int = 0
+    first: list[Failure] = field(default_factory=list)
+
+    def add(self, failure: Failure) -> None:
+        self.count += 1
+        if len(self.first) < _NAMED:
+            self.first.append(failure)
+
+
+def _report(failed: _Failed, left_out: Counter[str]) -> None:
+    if left_out:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.most_common())
+        print(
+            f"clinspan: left out {_count(left_out.total(), 'file')} of other kinds: {kinds}", file=sys.stderr
+        )
+    if failed.count:
+        print(f"clinspan: {_count(failed.count, 'note')} failed, as the output says too:", file=sys.stderr)
+        for failure in failed.first:
+            print(f"  {failure.id}: {failure.reason}", file=sys.stderr)
+        if failed.count > len(failed.first):
+            print(f"  and {failed.count - len(failed.first):,} more", file=sys.stderr)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _with_progress(results: Iterable[Result | Failure], failed: _Failed) -> Iterator[Result | Failure]:
+    """Count the notes, on a terminal's standard error once there are several."""
+    shown = sys.stderr.isatty()
+    began = last = time.monotonic()
+    characters = count = 0
+    try:
+        for outcome in results:
+            count += 1
+            if isinstance(outcome, Failure):
+                failed.add(outcome)
+            else:
+                characters += len(outcome.note.text)
+            yield outcome
+            now = time.monotonic()
+            if shown and count > 1 and now - last > 0.2:
+                last = now
+                print(f"\r{_progress(count, failed.count, characters, now - began)}", end="", file=sys.stderr)
+                sys.stderr.flush()
+    finally:
+        if shown and count > 1:
+            print(file=sys.stderr)
+
+
+def _progress(count: int, failed: int, characters: int, seconds: float) -> str:
+    trouble = f", {failed:,} failed" if failed else ""
+    return (
+        f"{count:,} notes{trouble}, {count / seconds:,.0f} notes/s, {characters / seconds:,.0f} characters/s "
+    )

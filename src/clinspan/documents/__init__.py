@@ -1,0 +1,1 @@
+"""Annotated documents in other people's formats, and scores against them."""

@@ -1,0 +1,50 @@
+"""Annotated documents in whichever of the known formats a path holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from clinspan.documents import automl, brat, conll
+from clinspan.documents import jsonl as own
+from clinspan.documents.document import Document
+from clinspan.errors import InputError
+from clinspan.textfiles import read_objects
+
+FORMATS = ("automl", "jsonl", "brat", "conll")
+
+
+def read_annotated(path: str | Path, *, format: str | None = None) -> Iterator[Document]:
+    """Read annotated documents, lazily.
+
+    Args:
+        path: a JSONL file (AutoML's or this project's), a folder in BRAT standoff, or a CoNLL file.
+        format: one of `FORMATS`; None to tell by the path and the first line.
+
+    Raises:
+        InputError: the format is unknown or the data breaks it; the message gives file and line.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    chosen = _guess(path) if format is None else format
+    readers = {"automl": automl.read, "jsonl": own.read, "brat": brat.read, "conll": conll.read}
+    if chosen not in readers:
+        raise InputError(f"unknown format {chosen!r}: expected one of {', '.join(FORMATS)}")
+    return readers[chosen](path)
+
+
+def _guess(path: Path) -> str:
+    if path.is_dir():
+        return "brat"
+    if path.suffix in (".conll", ".bio", ".iob", ".tsv"):
+        return "conll"
+    if path.suffix not in (".jsonl", ".json"):
+        raise InputError(
+            f"{path}: cannot tell its format by its name; expected .jsonl, .conll, .bio, .iob, .tsv or a folder of BRAT "
+            "files, or name the format"
+        )
+    for _, row in islice(read_objects(path), 1):
+        return "jsonl" if "text" in row else "automl"
+    raise InputError(f"{path}: empty, no document to read")

@@ -1,0 +1,103 @@
+"""The JSONL of Google's AutoML Natural Language entity extraction: one document a line.
+
+    {"annotations": [{"text_extraction": {"text_segment": {"start_offset": 0, "end_offset": 7}},
+                      "display_name": "DRUG"}],
+     "text_snippet": {"content": "Aspirin 81 mg"}}
+
+Offsets are characters, the end exclusive; `annotations` may be missing. In place of `text_snippet` a line may point to a
+PDF: `{"document": {"input_config": {"gcs_source": {"input_uris": ["FILE.pdf"]}}}}`. The camelCase spelling that the
+service itself exported is read too. Written as documented at
+https://cloud.google.com/natural-language/automl/docs/prepare (retired with the service).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from clinspan.documents.document import Document, Entity
+from clinspan.documents.pdf import read_pdf
+from clinspan.errors import InputError
+from clinspan.textfiles import checked, kind, offset, read_objects
+
+
+def read(path: Path) -> Iterator[Document]:
+    """Read documents, lazily; each is named by its line, or by its PDF.
+
+    Raises:
+        InputError: a line is not of this form; the message gives its number.
+        MissingDependencyError: a line points to a PDF and the extra `pdf` is not installed.
+    """
+    for number, (where, row) in enumerate(read_objects(path), start=1):
+        yield parse(row, where, str(number), path.parent)
+
+
+def parse(row: Mapping[str, Any], where: str, name: str, folder: Path) -> Document:
+    """One document from its JSON object; a PDF's path counts from `folder`."""
+    snippet = _field(row, "text_snippet")
+    if snippet is None and "document" in row:
+        pdf = _pdf_path(row["document"], where, folder)
+        name, text = str(pdf), read_pdf(pdf)
+    else:
+        content = _field(snippet, "content") if isinstance(snippet, dict) else None
+        if not isinstance(content, str):
+            raise InputError(f"{where}: text_snippet.content is {kind(content)}, expected a string")
+        text = content
+    rows = _field(row, "annotations")
+    if rows is not None and not isinstance(rows, list):
+        raise InputError(f"{where}: annotations is {kind(rows)}, expected a list")
+    return Document(name, text, checked((_entity(entity, where) for entity in rows or ()), len(text), where))
+
+
+def _entity(row: object, where: str) -> Entity:
+    label = _field(row, "display_name")
+    segment = _field(_field(row, "text_extraction"), "text_segment")
+    if not isinstance(label, str) or not label:
+        raise InputError(f"{where}: display_name of an annotation is {kind(label)}, expected a label")
+    if not isinstance(segment, dict):
+        raise InputError(f"{where}: text_extraction.text_segment is {kind(segment)}, expected an object")
+    # A start of 0 is left out by protocol buffers' JSON, as every default is.
+    start = offset(_field(segment, "start_offset", 0), "start_offset", where)
+    return Entity(start, offset(_field(segment, "end_offset"), "end_offset", where), label)
+
+
+def _field(row: object, name: str, default: object = None) -> Any:
+    """A field by its documented name or that name in camelCase."""
+    if not isinstance(row, dict):
+        return default
+    first, *rest = name.split("_")
+    return row.get(name, row.get(first + "".join(map(str.capitalize, rest)), default))
+
+
+def _pdf_path(document: object, where: str, folder: Path) -> Path:
+    uris = _field(_field(_field(document, "input_config"), "gcs_source"), "input_uris")
+    if not isinstance(uris, list) or len(uris) != 1 or not isinstance(uris[0], str):
+        raise InputError(f"{where}: document.input_config.gcs_source.input_uris is not a list of one path")
+    uri = uris[0].removeprefix("file://")
+    if "://" in uri:
+        raise InputError(
+            f"{where}: a PDF at a remote address, and clinspan opens no connection: copy the file here and "
+            "give its path"
+        )
+    return folder / uri
+
+
+def write(documents: Iterable[Document], stream: TextIO) -> None:
+    """Write documents, one a line. Ids are lost: the format has none.
+
+    Raises:
+        InputError: annotations of a document overlap or leave its text, which the format does not allow.
+    """
+    for document in documents:
+        entities = checked(document.entities, len(document.text), f"document {document.id}")
+        annotations = [
+            {
+                "text_extraction": {"text_segment": {"start_offset": e.start, "end_offset": e.end}},
+                "display_name": e.label,
+            }
+            for e in entities
+        ]
+        row = {"annotations": annotations, "text_snippet": {"content": document.text}}
+        stream.write(json.dumps(row, ensure_ascii=False) + "\n")

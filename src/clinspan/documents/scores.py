@@ -1,0 +1,253 @@
+"""Score found entities against annotated ones. Pure: no model, no files.
+
+Exact: same label, same start, same end. Lenient: same label and at least one character shared, each entity counted once
+(two pieces of one annotation are one hit and one false alarm). Confidence intervals: documents drawn with replacement
+(percentile bootstrap, Efron 1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.documents.document import Document, Entity
+from clinspan.errors import InputError
+
+MATCHES = ("exact", "lenient")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Precision, recall and F1 with the counts behind them; 0 where nothing was found, or nothing was there to find.
+
+    `interval` is the F1's confidence interval; (nan, nan) where it was not asked for.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    hits: int
+    found: int
+    annotated: int
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores by match (`exact`, `lenient`) and by label.
+
+    Attributes:
+        documents: how many were scored.
+        labels: the labels scored.
+        by_label: match, then label.
+        micro: all entities together, by match.
+        macro_f1: mean of the labels' F1, by match.
+        unscored: found entities whose label nobody annotated, by label; they count nowhere.
+    """
+
+    documents: int
+    labels: tuple[str, ...]
+    by_label: Mapping[str, Mapping[str, Score]]
+    micro: Mapping[str, Score]
+    macro_f1: Mapping[str, float]
+    unscored: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Micro-F1 of two models on the same documents; `interval` is the confidence interval of `f1`."""
+
+    first: float
+    second: float
+    interval: tuple[float, float]
+
+    @property
+    def f1(self) -> float:
+        """The first model's F1 less the second's."""
+        return self.first - self.second
+
+
+def evaluate(
+    gold: Sequence[Document],
+    found: Sequence[Sequence[Entity]],
+    *,
+    labels: Sequence[str] | None = None,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Evaluation:
+    """Score found entities.
+
+    Args:
+        gold: annotated documents. Where a document says which labels its annotators looked for, others do not count in it.
+        found: for each document, what was found in it.
+        labels: labels to score; None for those that the annotations use.
+        resamples: draws of the bootstrap; 0 for no intervals.
+        confidence: share of the draws that an interval holds.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: the two do not pair, or an option makes no sense.
+
+    >>> note = Document("1", "chest pain", (Entity(0, 10, "PROBLEM"),))
+    >>> evaluate([note], [[Entity(6, 10, "PROBLEM")]]).micro["lenient"].f1
+    1.0
+    """
+    if not 0 < confidence < 1 or resamples < 0:
+        raise InputError(
+            f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more"
+        )
+    if seed < 0:
+        raise InputError(f"seed is {seed}: expected 0 or more")
+    used = _annotated(gold) if labels is None else list(dict.fromkeys(labels))
+    tables = _tables(gold, found, used)
+    draws = _draws(len(gold), resamples, seed)
+    unscored: dict[str, int] = {}
+    for entity in (e for entities in found for e in entities if e.label not in used):
+        unscored[entity.label] = unscored.get(entity.label, 0) + 1
+    by_label = {
+        match: {label: _score(table[:, at], draws, confidence) for at, label in enumerate(used)}
+        for match, table in tables.items()
+    }
+    return Evaluation(
+        documents=len(gold),
+        labels=tuple(used),
+        by_label=by_label,
+        micro={match: _score(table.sum(axis=1), draws, confidence) for match, table in tables.items()},
+        macro_f1={
+            m: float(np.mean([s.f1 for s in scores.values()] or [0.0])) for m, scores in by_label.items()
+        },
+        unscored=dict(sorted(unscored.items())),
+    )
+
+
+def compare(
+    gold: Sequence[Document], first: Sequence[Sequence[Entity]], second: Sequence[Sequence[Entity]]
+) -> dict[str, Difference]:
+    """By match, how much more micro-F1 one model has than another on the same documents, with its 95 % interval.
+
+    Both are scored on the same draws of documents, so that what makes a document hard for both does not widen the interval.
+
+    Args:
+        gold: annotated documents; the labels that they use are scored.
+        first: for each document, what one model found in it.
+        second: what the other found.
+
+    Raises:
+        InputError: the documents and what was found do not pair.
+    """
+    used = _annotated(gold)
+    draws = _draws(len(gold), 1000, seed=0)
+    rows, others = _tables(gold, first, used), _tables(gold, second, used)
+    differences = {}
+    for match in MATCHES:
+        one, other = rows[match].sum(axis=1), others[match].sum(axis=1)
+        interval = _interval(_f1(draws @ one) - _f1(draws @ other), 0.95)
+        differences[match] = Difference(float(_f1(one.sum(axis=0))), float(_f1(other.sum(axis=0))), interval)
+    return differences
+
+
+def same(gold: Sequence[Entity], found: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
+    """Pairs of one label with equal edges."""
+    places = {(e.start, e.end): e for e in gold}
+    return [(places[e.start, e.end], e) for e in dict.fromkeys(found) if (e.start, e.end) in places]
+
+
+def overlapping(gold: Sequence[Entity], found: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
+    """Pairs of one label that share a character, as many as can be; each entity is in one pair at most.
+
+    Both lists hold entities of one label that do not overlap among themselves, so that the pair which ends first is
+    always right to take.
+    """
+    pairs: list[tuple[Entity, Entity]] = []
+    left = sorted(gold, key=lambda e: (e.start, e.end))
+    right = sorted(found, key=lambda e: (e.start, e.end))
+    i = j = 0
+    while i < len(left) and j < len(right):
+        if left[i].start < right[j].end and right[j].start < left[i].end:
+            pairs.append((left[i], right[j]))
+            i, j = i + 1, j + 1
+        elif left[i].end <= right[j].end:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+Pairing = Callable[[Sequence[Entity], Sequence[Entity]], list[tuple[Entity, Entity]]]
+
+
+def counted(document: Document, entities: Iterable[Entity], label: str) -> list[Entity]:
+    """The entities of one label that count in a document."""
+    if document.labels is not None and label not in document.labels:
+        return []
+    return [entity for entity in entities if entity.label == label]
+
+
+def _annotated(gold: Sequence[Document]) -> list[str]:
+    """The labels that the annotations use."""
+    return sorted({e.label for d in gold for e in d.entities if d.labels is None or e.label in d.labels})
+
+
+def _tables(
+    gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Counts by match, int64 (documents, labels, 3) each."""
+    if len(gold) != len(found):
+        raise InputError(
+            f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected as many"
+        )
+    pairings = (same, overlapping)
+    return {match: _count(gold, found, labels, pair) for match, pair in zip(MATCHES, pairings, strict=True)}
+
+
+def _count(
+    gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str], pair: Pairing
+) -> npt.NDArray[np.int64]:
+    """Hits, found and annotated entities, int64 (documents, labels, 3)."""
+    table = np.zeros((len(gold), len(labels), 3), dtype=np.int64)
+    for row, (document, entities) in enumerate(zip(gold, found, strict=True)):
+        for column, label in enumerate(labels):
+            left, right = counted(document, document.entities, label), counted(document, entities, label)
+            table[row, column] = len(pair(left, right)), len(right), len(left)
+    return table
+
+
+def _draws(documents: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each draw takes each document, int64 (resamples, documents)."""
+    if not documents or not resamples:
+        return np.zeros((0, documents), dtype=np.int64)
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(documents, np.full(documents, 1 / documents), size=resamples).astype(np.int64)
+
+
+def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confidence: float) -> Score:
+    """Score one label's counts, int64 (documents, 3)."""
+    total = counts.sum(axis=0)
+    hits, found, annotated = total.tolist()
+    return Score(
+        precision=hits / found if found else 0.0,
+        recall=hits / annotated if annotated else 0.0,
+        f1=float(_f1(total)),
+        hits=hits,
+        found=found,
+        annotated=annotated,
+        interval=_interval(_f1(draws @ counts), confidence),
+    )
+
+
+def _f1(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """F1 of hits, found and annotated entities, int64 (..., 3); 0 where there are none."""
+    hits, found, annotated = (counts[..., column] for column in range(3))
+    return np.asarray(2 * hits / np.maximum(found + annotated, 1))
+
+
+def _interval(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """The edges that hold a share `confidence` of the draws; (nan, nan) where there are none."""
+    if not len(drawn):
+        return float("nan"), float("nan")
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

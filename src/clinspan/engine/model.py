@@ -1,0 +1,191 @@
+"""Ids of one window in, logits of its tokens out: special tokens, spare cores and reuse are seen to here."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.engine import forks
+from clinspan.engine.session import Session
+from clinspan.errors import ClinspanError
+from clinspan.text.tokenizer import Tokenizer
+
+_log = logging.getLogger(__name__)
+
+Logits = npt.NDArray[np.float32]
+
+# A process that reads one short message and ends must not pay for a second session.
+_LONE_CALLS_BEFORE_WIDENING = 2
+
+
+class Model:
+    """A session between its special tokens. `logits` may be called from many threads at once."""
+
+    def __init__(
+        self,
+        session: Session,
+        tokenizer: Tokenizer,
+        *,
+        widen: Callable[[], Session] | None = None,
+        reuse: int = 0,
+    ) -> None:
+        """Wrap a session.
+
+        Args:
+            session: runs one window on one core.
+            tokenizer: gives the special tokens around a window.
+            widen: loads the same model for one window on all cores; None where there is one core.
+            reuse: windows whose logits are kept.
+        """
+        self.session = session
+        self.cache = LogitsCache(reuse) if reuse else None
+        self._tokenizer = tokenizer
+        self._widen = widen
+        self._wide: Session | None = None
+        self._loader: threading.Thread | None = None
+        self._lone_calls = 0
+        self._lock = threading.Lock()
+        self._closed = False
+        forks.watch(self)
+
+    def logits(self, content: npt.NDArray[np.int32], *, alone: bool = False) -> Logits:
+        """Run one window.
+
+        Args:
+            content: int32 (t,), token ids without special tokens.
+            alone: nothing else runs now, so that the window may have all cores. The logits are the same
+                to the bit.
+
+        Returns:
+            float32 (t, c).
+        """
+        if self.cache is None:
+            return self._run(content, alone)
+        key = hashlib.blake2b(content.tobytes(), digest_size=16).digest()
+        logits = self.cache.get(key)
+        if logits is None:
+            logits = self._run(content, alone)
+            self.cache.put(key, logits)
+        return logits
+
+    def batch(self, contents: Sequence[npt.NDArray[np.int32]]) -> list[Logits]:
+        """Run several windows at once, the shorter ones padded.
+
+        Args:
+            contents: int32 (t,) each, without special tokens.
+
+        Returns:
+            float32 (t, c) each. Unlike those of `logits` they may differ in the last bits with what else is
+            in the batch.
+        """
+        rows = [self._tokenizer.frame(content) for content in contents]
+        ids = np.full((len(rows), max(map(len, rows))), self._tokenizer.pad_id, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = row
+            mask[number, : len(row)] = 1
+        logits = self.session.run(ids, mask)
+        begin = len(self._tokenizer.prefix)
+        return [logits[row, begin : begin + len(content)] for row, content in enumerate(contents)]
+
+    def _run(self, content: npt.NDArray[np.int32], alone: bool) -> Logits:
+        ids = self._tokenizer.frame(content)[None]
+        session = self._widest() if alone else self.session
+        logits: Logits = session.run(ids, np.ones_like(ids))[0]
+        begin = len(self._tokenizer.prefix)
+        return logits[begin : begin + len(content)]
+
+    def _widest(self) -> Session:
+        """The session with most cores that is loaded; the wide one loads in the background, once needed."""
+        wide = self._wide
+        if wide is not None or self._widen is None:
+            return wide or self.session
+        with self._lock:
+            self._lone_calls += 1
+            if self._lone_calls == _LONE_CALLS_BEFORE_WIDENING and not self._closed:
+                self._start_widening(self._widen)
+        return self.session
+
+    def _start_widening(self, widen: Callable[[], Session]) -> None:
+        loader = threading.Thread(target=self._load_wide, args=(widen,), name="clinspan-load")
+        try:
+            loader.start()
+        except RuntimeError:  # the system gives no more threads, or the interpreter is about to end
+            _log.warning("lone windows stay on one core: no thread could be started", exc_info=True)
+        else:
+            self._loader = loader
+
+    def _load_wide(self, widen: Callable[[], Session]) -> None:
+        try:
+            wide = widen()
+        except ClinspanError:
+            _log.warning(
+                "lone windows stay on one core: the model could not be loaded once more", exc_info=True
+            )
+            return
+        with self._lock:
+            if not self._closed:
+                self._wide = wide
+
+    def close(self) -> None:
+        """End the sessions and forget what was kept; again is no error."""
+        with self._lock:
+            self._closed = True
+            loader, wide, self._wide = self._loader, self._wide, None
+        if loader is not None:
+            loader.join()
+        if self.cache is not None:
+            self.cache.clear()
+        if wide is not None:
+            wide.close()
+        self.session.close()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process, without what needs threads that only the parent has."""
+        self._wide = None
+        self._loader = None
+        self._lone_calls = 0
+        self._lock = threading.Lock()
+        if self.cache is not None:
+            self.cache = LogitsCache(self.cache.size)
+
+
+class LogitsCache:
+    """The logits of the last windows, in memory only, the longest unused dropped first."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._kept: OrderedDict[bytes, Logits] = OrderedDict()
+        self._lock = threading.Lock()
+        self.hits = self.misses = 0
+
+    def get(self, key: bytes) -> Logits | None:
+        """Logits stored under a key, or None."""
+        with self._lock:
+            logits = self._kept.get(key)
+            if logits is None:
+                self.misses += 1
+            else:
+                self.hits += 1
+                self._kept.move_to_end(key)
+            return logits
+
+    def put(self, key: bytes, logits: Logits) -> None:
+        """Store logits; they are copied, so that no larger array is kept alive, and cannot be changed."""
+        kept = logits.copy()
+        kept.flags.writeable = False
+        with self._lock:
+            self._kept[key] = kept
+            while len(self._kept) > self.size:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        with self._lock:
+            self._kept.clear()

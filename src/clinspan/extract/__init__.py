@@ -1,0 +1,1 @@
+"""Many notes in, one outcome for each."""

@@ -1,0 +1,113 @@
+"""Many notes in, one outcome each: spans, or why there are none. One bad note costs no other note anything."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from clinspan.errors import ClinspanError, InferenceError, InputError
+from clinspan.extract.notes import Entry, Note
+from clinspan.recognizer import Recognizer
+from clinspan.text.decode import Span, Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A note without a result; the reason says where and what, and contains nothing of its text."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A note and its spans."""
+
+    note: Note
+    spans: list[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A recognizer and the options that every note is read with."""
+
+    recognizer: Recognizer
+    threshold: Threshold = 0.0
+    aggregation: str | None = None
+
+    def pipe(self, texts: Iterator[str]) -> Iterator[list[Span]]:
+        """The spans of each text; the options are checked at once."""
+        return self.recognizer.pipe(texts, threshold=self.threshold, aggregation=self.aggregation)
+
+
+def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failure]:
+    """Read notes and find their spans, lazily, on all workers, in bounded memory.
+
+    Yields:
+        One outcome for each entry, in their order.
+
+    Raises:
+        InputError: an option is unknown.
+        InferenceError: the model fails on every note: its device is lost, say. The notes are not to blame.
+    """
+    pending: deque[tuple[Entry, Note | Failure]] = deque()
+
+    def texts() -> Iterator[str]:
+        for entry in entries:
+            note = _read(entry)
+            pending.append((entry, note))
+            # What could not be read goes through as an empty text, which costs nothing, and keeps its place.
+            yield note.text if isinstance(note, Note) else ""
+
+    while True:
+        try:
+            for spans in batch.pipe(texts()):
+                _, note = pending.popleft()
+                yield Result(note, spans) if isinstance(note, Note) else note
+        except (ClinspanError, MemoryError):
+            if not pending:
+                raise
+        else:
+            return
+        # `pipe` ends with its first error, and with it the notes in flight: those are read one by one.
+        while pending:
+            yield alone(batch, *pending.popleft())
+
+
+def alone(batch: Batch, entry: Entry, note: Note | Failure | None = None) -> Result | Failure:
+    """The outcome of one entry, read now unless its note is given."""
+    note = _read(entry) if note is None else note
+    if isinstance(note, Failure):
+        return note
+    try:
+        (spans,) = batch.pipe(iter([note.text]))
+    except ClinspanError as error:
+        # The recognizer calls the only note of a call "note 0"; here it has a better name.
+        reason = str(error)
+        if isinstance(error, InferenceError) and not _works(batch):
+            raise InferenceError(
+                f"{entry.where}: {reason.removeprefix('note 0: ')}: the model fails on any note now"
+            ) from error
+        told = reason.removeprefix("note 0")
+        return Failure(note.id, f"{entry.where}{told}" if told != reason else f"{entry.where}: {reason}")
+    except MemoryError:
+        return Failure(note.id, f"{entry.where}: not enough memory for this note")
+    return Result(note, spans)
+
+
+def _works(batch: Batch) -> bool:
+    try:
+        list(batch.pipe(iter(["Fever."])))
+    except InferenceError:
+        return False
+    return True
+
+
+def _read(entry: Entry) -> Note | Failure:
+    try:
+        return Note(entry.id, entry.read())
+    except InputError as error:
+        return Failure(entry.id, str(error))
+    except MemoryError:
+        return Failure(entry.id, f"{entry.where}: not enough memory to read this note")

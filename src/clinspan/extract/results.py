@@ -1,0 +1,174 @@
+"""The file of a run's results: it grows by whole lines, and tells a later run how far this one came."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from clinspan.errors import InputError
+from clinspan.extract.output import LINE_BEGIN
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs into one file are then not noticed
+    fcntl = None  # type: ignore[assignment]
+
+# A power cut may cost the lines of so many seconds; a killed process costs none of those written.
+SYNC_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A complete line of an earlier run.
+
+    Attributes:
+        where: file and line.
+        id: of the note.
+        error: why it has no spans; None if it has.
+        spans: how many it has.
+        line: as written, without its line end.
+        end: bytes of the file up to and with this line.
+    """
+
+    where: str
+    id: str
+    error: str | None
+    spans: int
+    line: str
+    end: int
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The complete lines of a result file, lazily. A last line without its line end is not complete.
+
+    Raises:
+        InputError: the file cannot be read, or a line is none of ours.
+    """
+    end = 0
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                where = f"{path}, line {number}"
+                if not line.endswith(b"\n"):
+                    _check_torn(line, where)
+                    return
+                end += len(line)
+                yield _record(line, where, end)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def _record(line: bytes, where: str, end: int) -> Record:
+    try:
+        row = json.loads(line) if line.startswith(LINE_BEGIN) else None
+    except (ValueError, RecursionError):
+        row = None
+    if isinstance(row, dict) and isinstance(row.get("id"), str):
+        spans, error = row.get("spans"), row.get("error")
+        if isinstance(spans, list) or isinstance(error, str):
+            count = len(spans) if isinstance(spans, list) else 0
+            return Record(where, row["id"], error, count, line[:-1].decode("utf-8"), end)
+    raise InputError(f"{where}: no result of clinspan: --resume goes on with a file that it began alone")
+
+
+def _check_torn(line: bytes, where: str) -> None:
+    """Refuse to cut off what cannot be the beginning of a line of ours; a power cut may leave NULs behind it."""
+    begun = line.rstrip(b"\0")
+    if not (begun.startswith(LINE_BEGIN) or LINE_BEGIN.startswith(begun)):
+        raise InputError(f"{where}: no result of clinspan: --resume goes on with a file that it began alone")
+
+
+class ResultFile:
+    """A file that grows by whole lines: whoever reads it finds a line whole or not at all.
+
+    While it is open, no other run can write it. A device or a pipe is written as it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a file, made if there is none, and keep what it holds.
+
+        Raises:
+            InputError: it cannot be written, or another process is writing it.
+        """
+        self._path = path
+        with _named(path):
+            self._file = FileIO(path, "a")
+        try:
+            with _named(path):
+                self._regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+                if self._regular:
+                    _lock(self._file, path)
+        except InputError:
+            self._file.close()
+            raise
+        self._synced = time.monotonic()
+
+    def cut(self, end: int) -> None:
+        """Drop what comes after so many bytes."""
+        if self._regular:
+            with _named(self._path):
+                self._file.truncate(end)
+
+    def write(self, text: str) -> None:
+        """Add lines; they are taken back if they cannot be written whole, on a full disk say.
+
+        Raises:
+            InputError: they cannot be written.
+        """
+        data = memoryview(f"{text}\n".encode())
+        with _named(self._path):
+            end = os.fstat(self._file.fileno()).st_size
+            try:
+                while data:
+                    data = data[self._file.write(data) :]
+            except BaseException:
+                if self._regular:
+                    with contextlib.suppress(OSError):
+                        self._file.truncate(end)
+                raise
+        if time.monotonic() - self._synced >= SYNC_SECONDS:
+            self._sync()
+
+    def _sync(self) -> None:
+        if self._regular:
+            with _named(self._path):
+                os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> ResultFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file, its lines on disk."""
+        with _named(self._path), self._file:
+            self._sync()
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _lock(file: FileIO, path: Path) -> None:
+    """Keep a second run out; the lock goes with the process, however it ends."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(f"{path}: another process is writing it") from None
+    except OSError:
+        return  # a file system without locks

@@ -1,0 +1,152 @@
+"""AWS Lambda's events -> requests, and answers -> what each kind of caller expects.
+
+Event formats: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (function URLs and API
+Gateway v2), https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html (queue batches).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from clinspan.serving import logs
+from clinspan.serving.request import RequestError, parse_json
+from clinspan.serving.service import Answer, Service, failure
+
+Sink = Callable[[str, Mapping[str, Any]], None]
+Handler = Callable[[Any, Any], dict[str, Any]]
+
+
+def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
+    """Make a Lambda handler.
+
+    Args:
+        service: the loaded model.
+        sink: called with each queue message's id and answer; what it raises makes that message fail, so
+            that the queue delivers it again. Without one the answers of a batch are in the handler's own
+            return value under `results`, which a queue's event source mapping throws away.
+
+    Returns:
+        `handler(event, context)`. A direct invocation is answered with the result and a `statusCode`,
+        which is 4xx or 5xx beside an `error`; an HTTP event with a response; a batch of queue messages with
+        the ids of those that failed (`ReportBatchItemFailures` has to be switched on).
+    """
+
+    def handler(event: Any, context: Any) -> dict[str, Any]:
+        if isinstance(event, dict) and _is_batch(event):
+            return _batch(service, event["Records"], context, sink)
+        if isinstance(event, dict) and "requestContext" in event:
+            return _http(service, event, context)
+        answer = service.answer(lambda: event, seconds=_seconds(context), request_id=_id(context))
+        return {"statusCode": answer.status, **answer.body}
+
+    return handler
+
+
+def _http(service: Service, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    request = event["requestContext"]
+    version_2 = request.get("http") if isinstance(request, dict) else None
+    named = version_2.get("method") if isinstance(version_2, dict) else None
+    method = str(named or event.get("httpMethod") or "POST").upper()
+    answer = respond(
+        service, method, lambda: _body(event), seconds=_seconds(context), request_id=_id(context)
+    )
+    headers = {"content-type": "application/json"}
+    if answer.status == 405:
+        headers["allow"] = "GET, POST"
+    return {
+        "statusCode": answer.status,
+        "headers": headers,
+        "body": answer.text,
+        "isBase64Encoded": False,
+    }
+
+
+def respond(
+    service: Service,
+    method: str,
+    body: Callable[[], bytes | str],
+    *,
+    seconds: float | None = None,
+    request_id: str | None = None,
+) -> Answer:
+    """Answer an HTTP request: POST with a request, GET to ask which model is loaded."""
+
+    def read() -> object:
+        if method not in ("GET", "HEAD", "POST"):
+            raise RequestError(405, "method_not_allowed", "expected POST with a JSON body, or GET")
+        return parse_json(body(), service.limits)
+
+    if method in ("GET", "HEAD"):
+        return service.describe()
+    return service.answer(read, seconds=seconds, request_id=request_id)
+
+
+def _body(event: Mapping[str, Any]) -> bytes | str:
+    body = event.get("body")
+    if not isinstance(body, str):
+        raise RequestError(400, "bad_request", "the request has no body: expected JSON with text or notes")
+    if not event.get("isBase64Encoded"):
+        return body
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestError(400, "bad_request", "the body is not valid base64") from None
+
+
+def _is_batch(event: Mapping[str, Any]) -> bool:
+    records = event.get("Records")
+    return isinstance(records, list) and all(
+        isinstance(record, dict) and "messageId" in record and "body" in record for record in records
+    )
+
+
+def _batch(
+    service: Service, records: list[dict[str, Any]], context: Any, sink: Sink | None
+) -> dict[str, Any]:
+    failed: list[str] = []
+    results: list[dict[str, Any]] = []
+    # A first-in first-out queue keeps its order only if nothing after a failure is taken as done.
+    ordered = any(str(record.get("eventSourceARN", "")).endswith(".fifo") for record in records)
+    for record in records:
+        name = str(record["messageId"])
+        if failed and ordered:
+            failed.append(name)
+            continue
+        answer = service.answer(
+            lambda record=record: parse_json(_body(record), service.limits),  # type: ignore[misc]
+            seconds=_seconds(context),
+            request_id=name,
+        )
+        if answer.status == 200 and sink is not None:
+            answer = _deliver(sink, name, answer)
+        if answer.status != 200:
+            failed.append(name)
+        if sink is None:
+            results.append({"itemIdentifier": name, "statusCode": answer.status, **answer.body})
+    response: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
+    if sink is None:
+        logs.write("no_sink", level=logging.WARNING, messages=len(records), failed=len(failed))
+        response["results"] = results
+    return response
+
+
+def _deliver(sink: Sink, name: str, answer: Answer) -> Answer:
+    try:
+        sink(name, answer.body)
+    except Exception as error:  # noqa: BLE001 - the message goes back to its queue, whatever it was
+        logs.failure(name, error)
+        return failure(500, "internal", "the sink failed", name)
+    return answer
+
+
+def _seconds(context: Any) -> float | None:
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    return None if remaining is None else remaining() / 1000
+
+
+def _id(context: Any) -> str | None:
+    return getattr(context, "aws_request_id", None)

@@ -1,0 +1,171 @@
+"""A request's JSON -> notes and options, checked. No message contains anything that the request said."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clinspan.errors import ClinspanError
+from clinspan.extract.notes import Note
+from clinspan.serving.limits import Limits
+from clinspan.text.decode import AGGREGATIONS, Threshold
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class RequestError(ClinspanError):
+    """A request that cannot be answered: an HTTP status, a code for programs, a message for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Notes to read and how.
+
+    Attributes:
+        notes: in the order of the request.
+        single: it came as `text` and is answered without an id.
+        threshold, aggregation, timeout: as in `Recognizer.recognize`.
+    """
+
+    notes: tuple[Note, ...]
+    single: bool
+    threshold: Threshold = 0.0
+    aggregation: str | None = None
+    timeout: float | None = None
+
+
+def parse_json(body: bytes | str, limits: Limits) -> Any:
+    """Read a body as JSON.
+
+    Raises:
+        RequestError: 413 too large, 400 not UTF-8 or not JSON.
+    """
+    size = len(body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"))
+    if size > limits.max_bytes:
+        raise RequestError(
+            413, "too_large", f"the body has {size} bytes, and at most {limits.max_bytes} are allowed"
+        )
+    try:
+        return json.loads(body if isinstance(body, str) else body.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        code, message = "not_utf8", f"the body is not UTF-8 (byte {error.start})"
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        code, message = "not_json", f"the body is not valid JSON ({where})"
+    except (ValueError, RecursionError):  # a number too long to read, or nesting too deep
+        code, message = "not_json", "the body is not JSON that can be read"
+    # Raised out here: Python's own errors hold the whole body, and `from None` would only hide them.
+    raise RequestError(400, code, message)
+
+
+def parse_request(data: object, limits: Limits) -> Request:
+    """Check a request.
+
+    Args:
+        data: the JSON value.
+        limits: what it may ask for.
+
+    Raises:
+        RequestError: 400 it is not of the kind described, 413 it holds too much.
+    """
+    if not isinstance(data, dict):
+        raise _wrong(f"the request is {_kind(data)}: expected an object with text or notes")
+    fields = {"text", "notes", *OPTION_CHECKS}
+    if not set(data) <= fields:
+        raise _wrong(f"the request has an unknown field: expected some of {', '.join(sorted(fields))}")
+    if ("text" in data) == ("notes" in data):
+        raise _wrong("expected either text or notes in the request, and not both")
+    notes = (Note("", _text(data["text"], "text")),) if "text" in data else _notes(data["notes"], limits)
+    characters = sum(len(note.text) for note in notes)
+    if characters > limits.max_characters:
+        raise RequestError(
+            413,
+            "too_large",
+            f"the notes have {characters} characters, and at most {limits.max_characters} are allowed",
+        )
+    options: dict[str, Any] = {}
+    for name, check in OPTION_CHECKS.items():
+        if data.get(name) is None:
+            continue
+        if name not in limits.options:
+            raise _wrong(f"the option {name} is not allowed here")
+        options[name] = check(data[name])
+    return Request(notes, "text" in data, **options)
+
+
+def _notes(rows: object, limits: Limits) -> tuple[Note, ...]:
+    if not isinstance(rows, list):
+        raise _wrong(f"notes is {_kind(rows)}: expected a list of objects with id and text")
+    if len(rows) > limits.max_notes:
+        raise RequestError(
+            413, "too_large", f"there are {len(rows)} notes, and at most {limits.max_notes} are allowed"
+        )
+    notes = tuple(_note(row, number) for number, row in enumerate(rows))
+    if len({note.id for note in notes}) < len(notes):
+        raise _wrong("two notes have the same id: give each its own, or none at all")
+    return notes
+
+
+def _note(row: object, number: int) -> Note:
+    where = f"notes[{number}]"
+    if not isinstance(row, dict):
+        raise _wrong(f"{where} is {_kind(row)}: expected an object with id and text")
+    if not set(row) <= {"id", "text"}:
+        raise _wrong(f"{where} has an unknown field: expected id and text")
+    name = row.get("id", number)
+    if isinstance(name, bool) or not isinstance(name, str | int):
+        raise _wrong(f"{where}.id is {_kind(name)}: expected a string or a whole number")
+    return Note(_text(str(name), f"{where}.id"), _text(row.get("text"), f"{where}.text"))
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str):
+        raise _wrong(f"{where} is {_kind(value)}: expected a string")
+    if _SURROGATE.search(value):
+        # It could not be sent back: an answer is UTF-8.
+        raise _wrong(f"{where} holds half of a surrogate pair: it is no valid Unicode text")
+    return value
+
+
+def _threshold(value: object) -> Threshold:
+    if _is_probability(value):
+        return value  # type: ignore[return-value]
+    if isinstance(value, Mapping) and all(_is_probability(limit) for limit in value.values()):
+        return dict(value)
+    raise _wrong("threshold: expected a probability, 0 to 1, or an object with one for each label")
+
+
+def _is_probability(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _aggregation(value: object) -> str:
+    if isinstance(value, str) and value in AGGREGATIONS:
+        return value
+    raise _wrong(f"aggregation: expected one of {', '.join(AGGREGATIONS)}")
+
+
+def _timeout(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e6:
+        return float(value)
+    raise _wrong("timeout: expected seconds, more than 0")
+
+
+OPTION_CHECKS = {"threshold": _threshold, "aggregation": _aggregation, "timeout": _timeout}
+
+
+def _wrong(message: str) -> RequestError:
+    return RequestError(400, "bad_request", message)
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,178 @@
+"""One request in, one answer out, whatever service carries it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clinspan import __version__
+from clinspan.errors import DeadlineError, InputError
+from clinspan.recognizer import Recognizer
+from clinspan.serving import logs
+from clinspan.serving.limits import Limits, threads
+from clinspan.serving.request import Request, RequestError, parse_request
+from clinspan.text.decode import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status and a JSON object, in the form of its text too."""
+
+    status: int
+    body: Mapping[str, Any]
+    text: str
+
+
+class Service:
+    """A loaded model and the limits under which it answers. May be shared by many threads."""
+
+    def __init__(self, recognizer: Recognizer, limits: Limits, *, load_ms: float = 0.0) -> None:
+        report = recognizer.report()
+        self.limits = limits
+        self._recognizer = recognizer
+        self._labels = frozenset(report.labels)
+        self.model = {
+            "name": report.model,
+            "precision": report.precision,
+            "sha256": report.sha256,
+            "clinspan": __version__,
+        }
+        self._load_ms = round(load_ms, 1)
+        self._cold = True
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Service:
+        """Load the model and read the limits.
+
+        Args:
+            environment: CLINSPAN_MODEL, a folder (the bundled starter otherwise); CLINSPAN_PRECISION;
+                CLINSPAN_THREADS; CLINSPAN_LOG_LEVEL; and the limits of `Limits`. None for this process's.
+
+        Raises:
+            ClinspanError: as `Recognizer.load`; InputError for a variable that makes no sense.
+        """
+        environment = os.environ if environment is None else environment
+        logs.configure(environment.get("CLINSPAN_LOG_LEVEL", "INFO"))
+        limits = Limits.read(environment)
+        began = time.perf_counter()
+        recognizer = Recognizer.load(
+            environment.get("CLINSPAN_MODEL") or None,
+            precision=environment.get("CLINSPAN_PRECISION") or None,
+            threads=threads(environment),
+        )
+        service = cls(recognizer, limits, load_ms=_ms_since(began))
+        logs.write("loaded", model=service.model, ms=service._load_ms, threads=recognizer.report().workers)
+        return service
+
+    def answer(
+        self, read: Callable[[], object], *, seconds: float | None = None, request_id: str | None = None
+    ) -> Answer:
+        """Answer one request; never raises.
+
+        Args:
+            read: gives the request's JSON value; may raise RequestError.
+            seconds: that the service gives this request; None for no limit.
+            request_id: to find the request's log line by; made up where there is none.
+        """
+        began = time.perf_counter()
+        request_id = request_id or uuid.uuid4().hex
+        cold, self._cold = self._cold, False
+        facts: dict[str, Any] = {"request_id": request_id, "cold": cold}
+        try:
+            answer = self._answer(read, seconds, began, facts)
+        except RequestError as error:
+            answer = failure(error.status, error.code, str(error), request_id)
+        except InputError as error:
+            answer = failure(400, "bad_request", str(error), request_id)
+        except DeadlineError as error:
+            answer = failure(504, "deadline", str(error), request_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an id and the log a place
+            logs.failure(request_id, error)
+            answer = failure(500, "internal", "the function failed; its log says where", request_id)
+        code = answer.body.get("error", {}).get("code", "ok")
+        logs.write("request", status=answer.status, code=code, ms=_ms_since(began), **facts)
+        return answer
+
+    def describe(self) -> Answer:
+        """Say which model is loaded and what it finds: the answer to a health check."""
+        body = {"model": self.model, "labels": sorted(self._labels)}
+        return Answer(200, body, json.dumps(body))
+
+    def _answer(
+        self, read: Callable[[], object], seconds: float | None, began: float, facts: dict[str, Any]
+    ) -> Answer:
+        request = parse_request(read(), self.limits)
+        self._check_labels(request)
+        facts.update(notes=len(request.notes), characters=sum(len(note.text) for note in request.notes))
+        timeout = self.limits.seconds(seconds, request.timeout)
+        if timeout is not None:
+            timeout -= time.perf_counter() - began
+            if timeout <= 0:
+                raise DeadlineError("no time was left to read the notes: nothing was started")
+        parsed = time.perf_counter()
+        found = list(
+            self._recognizer.pipe(
+                [note.text for note in request.notes],
+                threshold=request.threshold,
+                aggregation=request.aggregation,
+                timeout=timeout,
+            )
+        )
+        facts["spans"] = sum(map(len, found))
+        body = _result(request, found)
+        body["model"] = self.model
+        body["timings"] = {
+            "load_ms": self._load_ms,
+            "inference_ms": _ms_since(parsed),
+            "total_ms": _ms_since(began),
+            "cold": facts["cold"],
+        }
+        text = json.dumps(body)
+        if len(text) > self.limits.max_answer_bytes:
+            raise RequestError(
+                413,
+                "answer_too_large",
+                f"the answer has {len(text)} bytes, and at most {self.limits.max_answer_bytes} can be sent: "
+                "send fewer or shorter notes, or a higher threshold",
+            )
+        return Answer(200, body, text)
+
+    def _check_labels(self, request: Request) -> None:
+        if isinstance(request.threshold, Mapping) and not set(request.threshold) <= self._labels:
+            raise RequestError(
+                400,
+                "bad_request",
+                f"threshold names an unknown label: the model has {', '.join(sorted(self._labels))}",
+            )
+
+
+def failure(status: int, code: str, message: str, request_id: str) -> Answer:
+    """An answer that says what went wrong; `message` holds nothing of a note."""
+    body = {"error": {"code": code, "message": message, "id": request_id}}
+    return Answer(status, body, json.dumps(body))
+
+
+def _result(request: Request, found: Sequence[Sequence[Span]]) -> dict[str, Any]:
+    rows = [[_row(span) for span in spans] for spans in found]
+    if request.single:
+        return {"spans": rows[0]}
+    return {"notes": [{"id": n.id, "spans": r} for n, r in zip(request.notes, rows, strict=True)]}
+
+
+def _row(span: Span) -> dict[str, Any]:
+    return {
+        "label": span.label,
+        "start": span.start,
+        "end": span.end,
+        "text": span.text,
+        "score": round(span.score, 6),
+    }
+
+
+def _ms_since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 1)

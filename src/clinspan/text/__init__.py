@@ -1,0 +1,1 @@
+"""Pure numpy between a note and its spans."""

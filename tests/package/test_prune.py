@@ -1,0 +1,88 @@
+"""What is left out is never imported, and no licence is left out."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from clinspan.package import selftest
+from clinspan.package.functions import Package
+from clinspan.package.own import own_files
+from clinspan.package.prune import RULES, Rule, is_licence, left_out
+
+
+@pytest.fixture(scope="module")
+def everything(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels unpacked whole, with clinspan beside them."""
+    folder = tmp_path_factory.mktemp("everything")
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    for name, source in own_files().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(source.read_bytes())
+    return folder
+
+
+def test_nothing_that_inference_uses_is_left_out(everything: Path) -> None:
+    """Modules and mapped libraries of a real run, from packages left whole, are none that a rule leaves out."""
+    for module, function, kind in [("handler", "handler", "lambda"), ("http", "http", "http")]:
+        entry = everything / f"entry_{module}.py"
+        entry.write_text(f"from clinspan.serving import {function} as entry\n")
+        found = selftest.self_test(sys.executable, [everything], entry=(entry.stem, "entry"), kind=kind)
+        paths = [Path(path).relative_to(everything.resolve()).as_posix() for path in found.used]
+        assert len(paths) > 100
+        assert [path for path in paths if left_out(path)] == []
+
+
+# Wheels carry no caches; folders of installed packages do.
+@pytest.mark.parametrize("rule", RULES[1:], ids=lambda rule: rule.pattern)
+def test_every_rule_leaves_something_out(rule: Rule, everything: Path) -> None:
+    """A rule that matches nothing in today's wheels is a mistake, or is no longer needed."""
+    paths = [path.relative_to(everything).as_posix() for path in everything.rglob("*") if path.is_file()]
+    assert any(left_out(path) == rule for path in paths)
+
+
+def test_every_licence_text_is_packed(package: Package, wheels: Path) -> None:
+    """Each licence and notice of each wheel, and clinspan's own, is in the zip with the same bytes."""
+    with zipfile.ZipFile(package.archives[0]) as packed:
+        names = set(packed.namelist())
+        count = 0
+        for wheel in wheels.glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                for name in filter(is_licence, archive.namelist()):
+                    if name.endswith("/"):
+                        continue
+                    assert packed.read(name) == archive.read(name)
+                    count += 1
+        own = [name for name in own_files() if name.endswith("licenses/LICENSE")]
+        assert set(own) <= names
+    assert count > 10
+    assert own
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("numpy/random/LICENSE.md", True),
+        ("onnxruntime/ThirdPartyNotices.txt", True),
+        ("numpy-2.4.dist-info/licenses/numpy/ma/LICENSE", True),
+        ("numpy/random/_generator.cpython-311-x86_64-linux-gnu.so", False),
+        ("onnxruntime/tools/license_check.py", False),
+        ("numpy/linalg/_umath_linalg.cpython-311-x86_64-linux-gnu.so", True),
+        ("onnxruntime/capi/libonnxruntime_providers_shared.so", True),
+        ("clinspan/serverless/aws.py", True),
+    ],
+)
+def test_rules_on_paths(path: str, kept: bool) -> None:
+    """Licence texts stay in folders that go; a module that is named like one does not."""
+    assert (left_out(path) is None) == kept
+
+
+def test_keep_overrules() -> None:
+    """A user's own handler may need what inference does not."""
+    assert left_out("numpy/random/mtrand.so", keep=["numpy/random/*"]) is None
+    assert left_out("numpy/ma/core.py", keep=["numpy/random/*"]) is not None

@@ -1,0 +1,249 @@
+"""Closing a recognizer, leaving it to the garbage collector, or leaving the interpreter: nothing stays."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.support import inside
+
+from clinspan import ClinspanError, ClosedError, Recognizer
+
+LONG = inside.SENTENCE * 800
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return inside.bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda recognizer: recognizer.recognize("pain"),
+        lambda recognizer: recognizer.pipe([]),
+        lambda recognizer: recognizer.token_logits("pain"),
+        lambda recognizer: asyncio.run(recognizer.arecognize("pain")),
+        pickle.dumps,
+        lambda recognizer: recognizer.__enter__(),
+    ],
+    ids=["recognize", "pipe", "token_logits", "arecognize", "pickle", "with"],
+)
+def test_a_closed_recognizer_says_so(folder: Path, use: Callable[[Recognizer], object]) -> None:
+    """Whatever is asked of it, the error says what to do; it is a RuntimeError too, as of a closed pool."""
+    with Recognizer.load(folder, threads=2) as recognizer:
+        recognizer.recognize(LONG)
+    with pytest.raises(ClosedError, match=r"was closed: load another with Recognizer\.load") as caught:
+        use(recognizer)
+    assert isinstance(caught.value, ClinspanError)
+    assert isinstance(caught.value, RuntimeError)
+
+
+def test_closing_again_is_no_error(folder: Path) -> None:
+    """One after the other, and from several threads at once; what was in use can still be read."""
+    recognizer = Recognizer.load(folder, threads=2)
+    recognizer.recognize(LONG)
+    closers = [threading.Thread(target=recognizer.close) for _ in range(4)]
+    for closer in closers:
+        closer.start()
+    for closer in closers:
+        closer.join(30)
+    recognizer.close()
+    assert recognizer.report().provider == "CPUExecutionProvider"
+
+
+def test_closing_ends_every_thread(folder: Path) -> None:
+    """Workers, callers, the loading thread and onnxruntime's own, before `close` returns."""
+    Recognizer.load(folder, threads=2).close()
+    assert inside.settled(inside.tasks())
+    before, clinspans = inside.tasks(), inside.threads()
+    recognizer = Recognizer.load(folder, threads=2)
+    recognizer.recognize(LONG)
+    asyncio.run(recognizer.arecognize(LONG))
+    for _ in range(4):
+        recognizer.recognize("pain")
+    inside.wait_for_the_wide_session()
+    assert inside.tasks() > before + 3
+    recognizer.close()
+    assert inside.threads() == clinspans
+    assert inside.settled(before)
+
+
+def test_closing_while_the_wide_session_loads_leaves_none(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`close` waits for the load and drops what it brings."""
+    recognizer = Recognizer.load(folder, threads=2)
+    assert recognizer._model._widen is not None
+    inner, loading = recognizer._model._widen, threading.Event()
+
+    def slow() -> object:
+        loading.set()
+        time.sleep(0.2)
+        return inner()
+
+    monkeypatch.setattr(recognizer._model, "_widen", slow)
+    for _ in range(2):
+        recognizer.recognize("pain")
+    loading.wait(10)
+    recognizer.close()
+    assert "clinspan-load" not in inside.threads()
+    assert recognizer._model._wide is None
+
+
+@pytest.mark.parametrize("threads", [1, 2], ids=["one-thread", "two-threads"])
+def test_closing_under_calls_ends_them_with_the_error(folder: Path, threads: int) -> None:
+    """Calls of all kinds in other threads: each returns whole answers until it raises ClosedError."""
+    with Recognizer.load(folder, threads=1) as alone:
+        expected = {note: alone.recognize(note) for note in ("pain", LONG)}
+    recognizer = Recognizer.load(folder, threads=threads)
+    ends: list[BaseException] = []
+
+    def use(call: Callable[[], object], answer: object) -> None:
+        try:
+            while True:
+                assert call() == answer
+        except BaseException as error:  # noqa: BLE001 - looked at below
+            ends.append(error)
+
+    calls: list[tuple[Callable[[], object], object]] = [
+        (lambda: recognizer.recognize("pain"), expected["pain"]),
+        (lambda: recognizer.recognize(LONG), expected[LONG]),
+        (lambda: list(recognizer.pipe(["pain", LONG])), [expected["pain"], expected[LONG]]),
+        (lambda: asyncio.run(recognizer.arecognize(LONG)), expected[LONG]),
+        (lambda: len(recognizer.token_logits("pain")), len(alone_rows(folder))),
+    ]
+    callers = [threading.Thread(target=use, args=call) for call in calls]
+    for caller in callers:
+        caller.start()
+    time.sleep(0.3)
+    recognizer.close()
+    for caller in callers:
+        caller.join(30)
+    assert [type(end) for end in ends] == [ClosedError] * len(calls)
+
+
+def alone_rows(folder: Path) -> object:
+    with Recognizer.load(folder, threads=1) as alone:
+        return alone.token_logits("pain")
+
+
+def test_a_pipe_that_was_half_read_ends_with_the_error(folder: Path) -> None:
+    """It does not wait for workers that are gone."""
+    recognizer = Recognizer.load(folder, threads=2)
+    results = recognizer.pipe(["pain"] * 1000)
+    next(results)
+    recognizer.close()
+    with pytest.raises(ClosedError):
+        for _ in results:
+            pass
+
+
+def test_without_close_the_garbage_collector_ends_the_threads(folder: Path) -> None:
+    """A recognizer that is forgotten, a half-read pipe with it, leaves nothing."""
+    before = inside.threads()
+    recognizer = Recognizer.load(folder, threads=2)
+    results = recognizer.pipe(["pain"] * 1000)
+    next(results)
+    asyncio.run(recognizer.arecognize("pain"))
+    assert inside.threads() != before
+    del recognizer, results
+    gc.collect()
+    end = time.monotonic() + 10
+    while inside.threads() != before and time.monotonic() < end:
+        time.sleep(0.02)
+    assert inside.threads() == before
+
+
+def test_the_interpreter_ends_without_close(folder: Path) -> None:
+    """With a pipe half read, calls awaited and a session loading; at once, and without a word."""
+    inside.run(
+        """
+import asyncio, sys
+from clinspan import Recognizer
+recognizer = Recognizer.load(sys.argv[1] or None, threads=2)
+results = recognizer.pipe(["She has pneumonia. " * 60] * 1000)
+next(results)
+asyncio.run(recognizer.arecognize("pain"))
+for _ in range(3):
+    recognizer.recognize("pain")
+""",
+        "",
+        timeout=30,
+    )
+
+
+CYCLES = """
+import asyncio, json, os, sys, threading
+from tests.support import inside
+from clinspan import Recognizer
+
+note = inside.SENTENCE * 100
+
+def cycle():
+    with Recognizer.load(sys.argv[1], threads=2, reuse=10) as recognizer:
+        recognizer.recognize(note)
+        for _ in range(2):
+            recognizer.recognize("pain")
+        next(recognizer.pipe(["pain"] * 100))
+        asyncio.run(recognizer.arecognize("pain"))
+
+def held():
+    return len(inside.threads()), len(os.listdir("/proc/self/fd")), inside.resident()
+
+for _ in range(40):
+    cycle()
+first = held()
+for _ in range(160):
+    cycle()
+print(json.dumps([first, held()]))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system does not list open files")
+def test_two_hundred_recognizers_leak_nothing(folder: Path) -> None:
+    """Loaded, used in every way and closed: no thread, no open file, no memory that grows with their number."""
+    import json
+
+    (threads, files, memory), (threads_then, files_then, memory_then) = json.loads(
+        inside.run(CYCLES, folder, timeout=120)
+    )
+    assert threads == threads_then == 0
+    assert files == files_then
+    assert memory_then < memory + 8
+
+
+def test_closing_gives_the_memory_back() -> None:
+    """What the bundled model and its work took, but for what onnxruntime itself keeps once it has started."""
+    found = inside.run(
+        """
+from tests.support import inside
+from clinspan import Recognizer
+
+kept = []
+
+def use():
+    recognizer = Recognizer.load(threads=2)
+    kept.append(recognizer)  # closing gives memory back, not forgetting
+    for _ in range(3):
+        recognizer.recognize("pain")
+    inside.wait_for_the_wide_session()
+    list(recognizer.pipe([inside.SENTENCE * 60] * 2))
+    used = inside.resident()
+    recognizer.close()
+    return used, inside.resident()
+
+first, closed = use()
+second, _ = use()
+print(first - closed, second - first)
+""",
+    )
+    returned, more = map(float, found.split())
+    assert returned > 45, "megabytes; the model's file has 23, and it is loaded twice"
+    assert more < 23, "megabytes: less than one model stays"

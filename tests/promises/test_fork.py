@@ -1,0 +1,303 @@
+"""After a fork: gunicorn with a preloaded application, multiprocessing, children of children."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.support import inside
+
+from clinspan import Recognizer
+from clinspan.engine import forks
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+
+# Every child ends as any process does, not by os._exit: what waits for a thread at the end would hang too.
+BEGIN = """
+import os, signal, sys, threading, time
+from clinspan import Recognizer
+
+note = "She has pneumonia. "
+long = note * 120
+
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(30)
+        work()
+        sys.exit(0)
+    return pid
+
+def check(*pids):
+    for pid in pids:
+        assert os.waitpid(pid, 0)[1] == 0
+
+def answers(recognizer, expected):
+    for _ in range(3):  # the third lone note would have the wide session
+        assert recognizer.recognize(note) == expected[0]
+    assert recognizer.recognize(long) == expected[1]
+    assert list(recognizer.pipe([note, long])) == expected
+"""
+
+
+def test_children_of_a_used_parent_answer_and_end() -> None:
+    """Its workers ran and its wide session is there; several children at once, and one of them has its own."""
+    inside.run(
+        BEGIN
+        + """
+recognizer = Recognizer.load(threads=2)
+expected = list(recognizer.pipe([note, long]))
+for _ in range(3):
+    recognizer.recognize(note)
+    [t.join() for t in threading.enumerate() if t.name == "clinspan-load"]
+assert recognizer._model._wide is not None
+
+def work():
+    answers(recognizer, expected)
+
+def work_and_fork():
+    work()
+    check(child(work))
+
+check(*[child(work), child(work), child(work_and_fork)])
+answers(recognizer, expected)
+"""
+    )
+
+
+def test_a_fork_while_the_wide_session_loads_is_harmless() -> None:
+    """The load runs on a thread that the child has not got."""
+    inside.run(
+        BEGIN
+        + """
+for _ in range(2):
+    recognizer = Recognizer.load(threads=2)
+    expected = list(recognizer.pipe([note, long]))
+    for _ in range(2):
+        recognizer.recognize(note)
+    assert any(t.name == "clinspan-load" for t in threading.enumerate())
+    check(child(lambda: answers(recognizer, expected)))
+    recognizer.close()
+"""
+    )
+
+
+def test_a_fork_while_other_threads_are_inside_calls_is_harmless(tmp_path: Path) -> None:
+    """Twelve children, born at any moment of four busy threads."""
+    inside.run(
+        BEGIN
+        + """
+recognizer = Recognizer.load(sys.argv[1], threads=2)
+expected = list(recognizer.pipe([note, long]))
+over = False
+
+def busy():
+    while not over:
+        answers(recognizer, expected)
+
+callers = [threading.Thread(target=busy) for _ in range(4)]
+[caller.start() for caller in callers]
+try:
+    for _ in range(12):
+        check(child(lambda: answers(recognizer, expected)))
+finally:
+    over = True
+    [caller.join() for caller in callers]
+""",
+        inside.bundle(tmp_path / "bundle"),
+    )
+
+
+def test_a_fork_waits_for_the_window_that_runs() -> None:
+    """No thread is inside onnxruntime at the moment of the fork, so none leaves a lock behind."""
+    inside.run(
+        BEGIN
+        + """
+from clinspan.engine import forks
+forks.watch(type("Thing", (), {"after_fork": lambda self: None})())
+state = ["outside"]
+
+def window():
+    with forks.gate:
+        with forks.gate:  # a run may start its session again
+            state[0] = "inside"
+            time.sleep(0.3)
+        state[0] = "done"
+
+for _ in range(3):
+    thread = threading.Thread(target=window)
+    thread.start()
+    while state[0] != "inside":
+        time.sleep(0.001)
+    pid = child(lambda: sys.exit(0 if state[0] == "done" else 1))
+    check(pid)
+    thread.join()
+    window()  # the gate is open again
+"""
+    )
+
+
+def test_every_run_and_every_load_is_behind_the_gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The two moments at which a thread is inside onnxruntime."""
+    import onnxruntime
+
+    seen: set[tuple[str, int]] = set()
+    load, run = onnxruntime.InferenceSession.__init__, onnxruntime.InferenceSession.run
+
+    def note(name: str) -> None:
+        seen.add((name, forks.gate._inside[threading.get_ident()]))
+
+    monkeypatch.setattr(
+        onnxruntime.InferenceSession, "__init__", lambda *a, **k: (note("load"), load(*a, **k))[1]
+    )
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *a, **k: (note("run"), run(*a, **k))[1])
+    with Recognizer.load(inside.bundle(tmp_path / "bundle"), threads=1) as recognizer:
+        recognizer.recognize("pain")
+    assert seen == {("load", 1), ("run", 1)}
+
+
+def test_a_session_with_threads_of_its_own_starts_anew_in_the_child() -> None:
+    """An expert's `intra_op_num_threads` makes no child wait for the parent's threads."""
+    inside.run(
+        BEGIN
+        + """
+recognizer = Recognizer.load(threads=2, session_options={"intra_op_num_threads": 2})
+expected = list(recognizer.pipe([note, long]))
+check(child(lambda: answers(recognizer, expected)), child(recognizer.close))
+answers(recognizer, expected)
+"""
+    )
+
+
+def test_a_child_never_takes_another_model_for_the_parents(tmp_path: Path) -> None:
+    """Where a session must start anew, a file that was replaced meanwhile is refused."""
+    inside.run(
+        BEGIN
+        + """
+from pathlib import Path
+from clinspan import BundleError
+recognizer = Recognizer.load(sys.argv[1], session_options={"intra_op_num_threads": 2})
+expected = recognizer.recognize(note)
+Path(sys.argv[2]).replace(Path(sys.argv[1], "onnx", "model.onnx"))
+
+def refused():
+    try:
+        recognizer.recognize(note)
+    except BundleError as error:
+        assert "not the file that was loaded" in str(error)
+    else:
+        sys.exit(1)
+
+check(child(refused))
+assert recognizer.recognize(note) == expected
+""",
+        inside.bundle(tmp_path / "bundle"),
+        inside.bundle(tmp_path / "other", seed=1) / "onnx" / "model.onnx",
+    )
+
+
+def test_a_pipe_may_go_on_in_the_child(tmp_path: Path) -> None:
+    """Windows that the parent's workers had in hand are read again, in both processes in order."""
+    inside.run(
+        BEGIN
+        + """
+recognizer = Recognizer.load(sys.argv[1], threads=2)
+notes = [note * count for count in range(1, 60)]
+expected = list(recognizer.pipe(notes))
+inner = recognizer._model.logits
+
+def slow(content, **options):  # so that windows are in hand at the moment of the fork
+    time.sleep(0.005)
+    return inner(content, **options)
+
+recognizer._model.logits = slow
+results = recognizer.pipe(notes)
+first = [next(results) for _ in range(20)]
+
+def rest():
+    assert first + list(results) == expected
+
+check(child(rest))
+rest()
+""",
+        inside.bundle(tmp_path / "bundle"),
+    )
+
+
+APPLICATION = """
+import json, sys
+from clinspan import Recognizer
+
+NOTE = "She has pneumonia and was given ceftriaxone."
+recognizer = Recognizer.load(threads=2)
+for _ in range(4):
+    expected = recognizer.recognize(NOTE)
+
+def application(environ, start_response):
+    right = all(recognizer.recognize(NOTE) == expected for _ in range(4))
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({"right": right, "preloaded": "gunicorn.arbiter" in sys.modules}).encode()]
+"""
+
+
+def test_gunicorn_workers_share_a_preloaded_recognizer(tmp_path: Path) -> None:
+    """Loaded and used before the workers are forked; they answer, and end when they are told to."""
+    pytest.importorskip("gunicorn")
+    (tmp_path / "app.py").write_text(APPLICATION)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "gunicorn",
+        "--preload",
+        "-w",
+        "2",
+        "--graceful-timeout",
+        "20",
+    ]
+    server = subprocess.Popen(
+        [*command, "-b", f"127.0.0.1:{port}", "app:application"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        for _ in range(6):
+            assert ask(port)["right"]
+        began = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        _, log = server.communicate(timeout=30)
+        assert server.returncode == 0, log
+        assert time.monotonic() - began < 15, "a worker that does not end is killed after 20 seconds"
+        assert "Traceback" not in log
+    finally:
+        server.kill()
+        server.wait()
+
+
+def ask(port: int) -> dict[str, bool]:
+    """One request, once the server is up."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+                return dict(json.load(answer))
+        except ConnectionError:
+            time.sleep(0.1)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionError):
+                raise
+            time.sleep(0.1)
+    raise AssertionError("gunicorn does not answer")

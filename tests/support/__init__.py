@@ -1,0 +1,1 @@
+"""What the tests, the fuzzers and the benchmarks share."""
