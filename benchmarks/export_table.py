@@ -5,7 +5,7 @@ equality of the graphs are not about the weights) and two processes of its own: 
 peak memory is the export's, and one measures speed, PyTorch fp32 and int8 in turn on the same windows.
 
     python benchmarks/export_table.py [NAME]... [--threads N]
-    python benchmarks/export_table.py --table      # only write docs/architectures.md from the results
+    python benchmarks/export_table.py --table      # only write docs/evidence/architectures.md from the results
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "export_table.json"
-PAGE = HERE.parent / "docs" / "architectures.md"
+PAGE = HERE.parent / "docs" / "evidence" / "architectures.md"
 ROUNDS = 3
 
 sys.path.insert(0, str(HERE.parent))

@@ -1,6 +1,6 @@
-"""Plots for docs/performance.md, from the results that are there: throughput, latency, growth.
+"""Plots for docs/evidence/performance.md, from the results that are there: throughput, latency, growth.
 
-python -m benchmarks.plots          # writes docs/img/*.svg
+python -m benchmarks.plots          # writes docs/evidence/img/*.svg
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.harness import OURS, ROOT
 from benchmarks.targets import result
 
-FOLDER = ROOT / "docs" / "img"
+FOLDER = ROOT / "docs" / "evidence" / "img"
 _OURS, _OTHERS = "#0b6e4f", "#9aa5b1"
 
 

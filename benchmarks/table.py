@@ -1,7 +1,7 @@
-"""Tables of the README and of docs/performance.md, from the results that are there.
+"""Tables of the README and of docs/evidence/performance.md, from the results that are there.
 
 python -m benchmarks.table              # print them all
-python -m benchmarks.table --write      # also put each between its marks in the two files, and draw docs/img
+python -m benchmarks.table --write      # also put each between its marks in the two files, and draw docs/evidence/img
 
 A mark is `<!-- table NAME -->`, and `<!-- end -->` behind the table.
 """
@@ -21,7 +21,7 @@ from benchmarks.peers import FLOOR
 from benchmarks.targets import result
 
 Results = Mapping[str, Any]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "evidence" / "performance.md")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

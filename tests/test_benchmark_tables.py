@@ -1,4 +1,4 @@
-"""Figures in the README and in docs/performance.md are those of the results."""
+"""Figures in the README and in docs/evidence/performance.md are those of the results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "performance.md"]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "evidence" / "performance.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

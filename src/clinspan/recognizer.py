@@ -102,7 +102,7 @@ class Recognizer:
             max_characters: longest note that is read; a longer one is refused, never cut.
             verify: what is checked before it is loaded: `full` for size and sha256 of every file, `size`, or
                 `off`, which also leaves out whether the parts fit together. Hashing takes 17 ms of CPU time
-                for the starter and 76 ms for a BERT-base of 110 MB in int8; docs/reliability.md has more.
+                for the starter and 76 ms for a BERT-base of 110 MB in int8; docs/evidence/reliability.md has more.
             public_key: PEM file of an Ed25519 key; only a bundle that it signed is loaded. Needs the
                 `signing` extra.
 

@@ -1,6 +1,6 @@
 """Every deliberate difference from the transformers pipeline, both behaviours side by side.
 
-docs/differences.md gives the reasons; each heading there names its test here. The models give every token
+docs/evidence/differences.md gives the reasons; each heading there names its test here. The models give every token
 the same label, so that only the rules speak.
 """
 
@@ -136,10 +136,10 @@ def test_a_lone_surrogate_is_a_character(tiny_pair: Make) -> None:
 
 
 def test_every_difference_is_in_the_docs() -> None:
-    """Each test here is named in docs/differences.md, and each test named there exists."""
+    """Each test here is named in docs/evidence/differences.md, and each test named there exists."""
     import re
 
-    text = (ROOT / "docs" / "differences.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "evidence" / "differences.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(test_\w+)`", text))
     here = {name for name in globals() if name.startswith("test_")} - {"test_every_difference_is_in_the_docs"}
     assert named == here

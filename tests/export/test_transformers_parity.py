@@ -1,6 +1,6 @@
 """The same spans as the transformers pipeline, on the same weights; and every place where they differ.
 
-What differs is listed with its reasons in docs/differences.md; each entry has its test here.
+What differs is listed with its reasons in docs/evidence/differences.md; each entry has its test here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 quantized as they come.
 
 The plain graph with dynamic activations is the fastest on CPU that was measured; what else was tried, and
-what each step is worth, is in docs/quantization.md.
+what each step is worth, is in docs/evidence/quantization.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TABLE_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a model becomes int8; the defaults are what measured best (docs/quantization.md).
+    """How a model becomes int8; the defaults are what measured best (docs/evidence/quantization.md).
 
     Attributes:
         taming: what is done about outliers.

@@ -1,7 +1,7 @@
 """Move the activations that int8 cannot hold out of its way, before quantizing.
 
 Dynamic quantization gives one scale to a whole activation tensor, so a few huge values cost every other
-value its precision. Measured in clinical BERTs there are two kinds (docs/quantization.md):
+value its precision. Measured in clinical BERTs there are two kinds (docs/evidence/quantization.md):
 
 - Single neurons of the feed-forward layers, nearly constant and mostly at [CLS], five times as large as
   anything else. These few neurons are computed beside the int8 path in fp32, both of their matrices (the
@@ -32,7 +32,7 @@ _ELEMENTWISE = {"Add", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "S
 
 @dataclass(frozen=True, slots=True)
 class Taming:
-    """How hard outliers are pressed; what other values are worth is in docs/quantization.md.
+    """How hard outliers are pressed; what other values are worth is in docs/evidence/quantization.md.
 
     Attributes:
         neurons: neurons of a feed-forward layer that are computed in fp32; 0 for none.
