@@ -29,7 +29,7 @@ PAGE = HERE.parent / "docs" / "evidence" / "architectures.md"
 ROUNDS = 3
 
 sys.path.insert(0, str(HERE.parent))
-from tests.support import zoo  # noqa: E402
+from tests.support import tiny_checkpoints  # noqa: E402
 
 from benchmarks.record import cpu  # noqa: E402
 
@@ -112,9 +112,11 @@ def main() -> None:
 
 def _measure(name: str, threads: int) -> dict[str, Any]:
     kind, settings = FULL_SIZE[name]
-    tiny = zoo.ARCHITECTURES[kind]
+    tiny = tiny_checkpoints.ARCHITECTURES[kind]
     with tempfile.TemporaryDirectory() as work:
-        zoo.write(Path(work, "checkpoint"), zoo.Kind(tiny.model, tiny.tokenizer, settings))
+        tiny_checkpoints.write(
+            Path(work, "checkpoint"), tiny_checkpoints.Kind(tiny.model, tiny.tokenizer, settings)
+        )
         row: dict[str, Any] = {}
         for step in ("export", "speed"):
             print(f"{name}: {step}", file=sys.stderr, flush=True)

@@ -6,15 +6,15 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tests.support import kit, tiny
+from tests.support import example_notes, small_tokenizers, tiny
 
 from clinspan import Recognizer
 
 FAMILIES = {
-    "wordpiece": kit.wordpiece,
-    "wordpiece-cased": lambda texts: kit.wordpiece(texts, lowercase=False),
-    "byte-bpe": kit.byte_bpe,
-    "unigram": kit.unigram,
+    "wordpiece": small_tokenizers.wordpiece,
+    "wordpiece-cased": lambda texts: small_tokenizers.wordpiece(texts, lowercase=False),
+    "byte-bpe": small_tokenizers.byte_bpe,
+    "unigram": small_tokenizers.unigram,
 }
 _MEMORY = Path("/dev/shm")  # files that are written a hundred thousand times
 WINDOWS = ((190, 0), (64, 0), (40, 16), (24, 7))
@@ -34,7 +34,7 @@ def scratch() -> Path:
 @cache
 def bundle(family: str) -> Path:
     """A bundle with a tokenizer of a family."""
-    notes = [path.read_text(encoding="utf-8") for path in kit.EXAMPLES]
+    notes = [path.read_text(encoding="utf-8") for path in example_notes.EXAMPLES]
     return tiny.bundle(scratch() / family, FAMILIES[family](notes))
 
 

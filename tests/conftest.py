@@ -12,7 +12,7 @@ import pytest
 
 from clinspan import Recognizer
 from clinspan.bundle.loading import STARTER
-from tests.support import kit
+from tests.support import example_notes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,7 +33,7 @@ def starter() -> Recognizer:
 @pytest.fixture(scope="session")
 def notes() -> list[str]:
     """Our example notes, awkward characters and line ends included."""
-    return [path.read_bytes().decode("utf-8") for path in kit.EXAMPLES]
+    return [path.read_bytes().decode("utf-8") for path in example_notes.EXAMPLES]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kit import EXAMPLES, ROOT
+from tests.support.example_notes import EXAMPLES, ROOT
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.kit import EXAMPLES, ROOT
+from tests.support.example_notes import EXAMPLES, ROOT
 
 from clinspan import Recognizer
 from clinspan.cli.main import main

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import kit
+from tests.support import small_tokenizers
 
 from clinspan import Recognizer, Span
 from clinspan.text.decode import read_words, spans
@@ -139,7 +139,7 @@ def tiny_pair(tmp_path_factory: pytest.TempPathFactory, notes: list[str]) -> Cal
         key = (family, tuple(labels), seed, always)
         if key not in made:
             folder = tmp_path_factory.mktemp("tiny")
-            backend = getattr(kit, family)(notes)
+            backend = getattr(small_tokenizers, family)(notes)
             kind = "bert" if family == "wordpiece" else "roberta"
             checkpoint = write_checkpoint(
                 folder / "checkpoint", backend, labels=labels, kind=kind, seed=seed, always=always
@@ -153,7 +153,7 @@ def tiny_pair(tmp_path_factory: pytest.TempPathFactory, notes: list[str]) -> Cal
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory, notes: list[str]) -> Path:
     """A checkpoint to export."""
-    return write_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint", kit.wordpiece(notes))
+    return write_checkpoint(tmp_path_factory.mktemp("tiny") / "checkpoint", small_tokenizers.wordpiece(notes))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
 from clinspan.bundle.hub_folder import max_content_tokens
@@ -35,15 +35,15 @@ class Case:
     bundle: Bundle
 
 
-@pytest.fixture(scope="module", params=list(zoo.ARCHITECTURES))
+@pytest.fixture(scope="module", params=list(tiny_checkpoints.ARCHITECTURES))
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("architecture")
-    source = zoo.save(folder / "checkpoint", request.param)
+    source = tiny_checkpoints.save(folder / "checkpoint", request.param)
     bundle = export(
         str(source),
         folder / "bundle",
         precisions=("fp32", "int8", "fp16"),
-        checks=Checks(samples=[Sample("one", zoo.NOTE)]),
+        checks=Checks(samples=[Sample("one", tiny_checkpoints.NOTE)]),
     )
     return Case(checkpoints.load(str(source)), bundle)
 
@@ -62,11 +62,15 @@ def test_short_note_has_the_logits_of_transformers_own_tokenizer_and_model(case:
 
 def test_long_note_has_the_spans_of_pytorch(case: Case) -> None:
     """The runtime's spans of a note of several windows are those decoded from the original's logits."""
-    (expected,) = torch_reference(case.loaded.model, case.bundle, [Sample("one", zoo.NOTE)]).spans
+    (expected,) = torch_reference(
+        case.loaded.model, case.bundle, [Sample("one", tiny_checkpoints.NOTE)]
+    ).spans
 
-    found = Recognizer.load(case.bundle.path, precision="fp32").recognize(zoo.NOTE)
+    found = Recognizer.load(case.bundle.path, precision="fp32").recognize(tiny_checkpoints.NOTE)
 
-    assert len(Tokenizer(case.bundle.path / "tokenizer.json").encode(zoo.NOTE)) > case.bundle.window
+    assert (
+        len(Tokenizer(case.bundle.path / "tokenizer.json").encode(tiny_checkpoints.NOTE)) > case.bundle.window
+    )
     assert len(found) > 5
     assert [(s.label, s.start, s.end) for s in found] == [(s.label, s.start, s.end) for s in expected]
 
@@ -88,7 +92,7 @@ def test_batch_and_length_are_dynamic(case: Case) -> None:
 def test_model_reads_as_many_tokens_as_the_bundle_says(case: Case) -> None:
     """The most tokens that the manifest allows really run; PyTorch's position table has no room for two more."""
     recognizer = Recognizer.load(case.bundle.path, precision="fp32", window=case.bundle.max_window)
-    assert np.isfinite(recognizer.token_logits(zoo.NOTE * 2)).all()
+    assert np.isfinite(recognizer.token_logits(tiny_checkpoints.NOTE * 2)).all()
     if case.bundle.provenance["model_type"] in ("deberta-v2", "modernbert"):
         return  # relative positions: any length runs
     too_long = np.full((1, case.bundle.max_window + 3), 10, dtype=np.int64)
@@ -99,10 +103,10 @@ def test_model_reads_as_many_tokens_as_the_bundle_says(case: Case) -> None:
 @pytest.mark.parametrize("precision", ["fp32", "int8", "fp16"])
 def test_spans_are_slices_without_blanks_around_them(case: Case, precision: str) -> None:
     """`note[start:end] == text`, no blank at either end, although tokens may carry the blank before them."""
-    found = Recognizer.load(case.bundle.path, precision=precision).recognize(zoo.NOTE)
+    found = Recognizer.load(case.bundle.path, precision=precision).recognize(tiny_checkpoints.NOTE)
     assert found
     for span in found:
-        assert zoo.NOTE[span.start : span.end] == span.text == span.text.strip()
+        assert tiny_checkpoints.NOTE[span.start : span.end] == span.text == span.text.strip()
 
 
 def test_tokens_cover_every_visible_character(case: Case) -> None:
@@ -173,7 +177,7 @@ def _saved(folder: Path, kind: str, **settings: int) -> Path:
     import transformers
 
     source = folder / "checkpoint"
-    tokenizer = zoo.uncased()
+    tokenizer = tiny_checkpoints.uncased()
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=len(tokenizer), id2label={0: "O", 1: "B-TEST", 2: "I-TEST"}, **settings
     )
@@ -184,7 +188,7 @@ def _saved(folder: Path, kind: str, **settings: int) -> Path:
 
 def test_cased_vocabulary_that_is_lowered_is_pointed_out(tmp_path: Path) -> None:
     """An old cased checkpoint without tokenizer settings is lowered by default; the exporter says so."""
-    source = zoo.save(tmp_path / "checkpoint", "bert-cased")
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", "bert-cased")
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         (source / name).unlink()
     lines: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export import checkpoint
@@ -26,13 +26,13 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Any]]:
     import torch
 
     folder = tmp_path_factory.mktemp("channels")
-    source = zoo.save(folder / "checkpoint")
+    source = tiny_checkpoints.save(folder / "checkpoint")
     loaded = checkpoint.load(str(source))
     with torch.no_grad():  # biases that are all zero would be one weight in the graph, and left alone
         for parameter in loaded.model.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
     graph.write_fp32(loaded, folder / "model.onnx")
-    windows = list(parity.feeds(Tokenizer(source / "tokenizer.json"), [zoo.NOTE], window=64))
+    windows = list(parity.feeds(Tokenizer(source / "tokenizer.json"), [tiny_checkpoints.NOTE], window=64))
     return onnx.load(folder / "model.onnx"), windows
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.support.kit import ROOT
+from tests.support.example_notes import ROOT
 
 if TYPE_CHECKING:
     from export.conftest import Pair

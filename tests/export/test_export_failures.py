@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan_export import export as story
 from clinspan_export.cli.main import main
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.export
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    return zoo.save(tmp_path / "checkpoint")
+    return tiny_checkpoints.save(tmp_path / "checkpoint")
 
 
 def _refused(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], *extra: str) -> str:
@@ -83,7 +83,7 @@ def test_weights_that_are_no_numbers(
 
 def test_no_outside_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where no label can be told to mean "no entity", the option that names it is named."""
-    source = zoo.save(tmp_path / "checkpoint", labels=("PROBLEM", "TEST"))
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", labels=("PROBLEM", "TEST"))
     assert "name the outside label" in _refused(source, tmp_path, capsys)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import BundleError, Recognizer
 from clinspan_export.export import export
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.export
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of ours with all three precisions."""
     folder = tmp_path_factory.mktemp("own")
-    source = zoo.save(folder / "checkpoint", "roberta")
+    source = tiny_checkpoints.save(folder / "checkpoint", "roberta")
     return export(str(source), folder / "bundle", precisions=("fp32", "int8", "fp16")).path
 
 
@@ -79,8 +79,8 @@ def test_layout_of_others_gives_the_same_spans(
             with pytest.raises(ValueError, match="is not in the bundle"):
                 Recognizer.load(tmp_path, precision=precision)
             continue
-        theirs = Recognizer.load(tmp_path, precision=precision).recognize(zoo.NOTE)
-        assert theirs == Recognizer.load(own, precision=precision).recognize(zoo.NOTE)
+        theirs = Recognizer.load(tmp_path, precision=precision).recognize(tiny_checkpoints.NOTE)
+        assert theirs == Recognizer.load(own, precision=precision).recognize(tiny_checkpoints.NOTE)
         assert theirs
 
 

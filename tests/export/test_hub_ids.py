@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 pytestmark = pytest.mark.export
 
@@ -22,8 +22,8 @@ def cache(tmp_path: Path) -> Path:
     """A Hub cache with two commits of one repository, `main` and the tag `v1`, which differ in their labels."""
     repository = tmp_path / "hub" / f"models--{NAME.replace('/', '--')}"
     for commit, reference, label in ((NEWEST, "main", "PROBLEM"), (OLDER, "v1", "FINDING")):
-        names = [name.replace("PROBLEM", label) for name in zoo.BIO]
-        zoo.save(repository / "snapshots" / commit, labels=names)
+        names = [name.replace("PROBLEM", label) for name in tiny_checkpoints.BIO]
+        tiny_checkpoints.save(repository / "snapshots" / commit, labels=names)
         (repository / "refs").mkdir(exist_ok=True)
         (repository / "refs" / reference).write_text(commit, encoding="utf-8")
     return tmp_path / "hub"

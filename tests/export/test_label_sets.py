@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import BundleError, Recognizer
 from clinspan.text.labels import LabelSet, detect
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.export
 BRACKETS = ("None", "['Living Beings', 'Virus']", "['Disorders', \"Disease or Syndrome\"]")
 
 SETS = {
-    "bio": (zoo.BIO, "BIO", "O", ("PROBLEM", "TEST", "TREATMENT")),
+    "bio": (tiny_checkpoints.BIO, "BIO", "O", ("PROBLEM", "TEST", "TREATMENT")),
     "io-without-prefix": (("O", "PROBLEM", "TEST"), "IO", "O", ("PROBLEM", "TEST")),
     "io-with-prefix": (("O", "I-PROBLEM", "I-TEST"), "BIO", "O", ("PROBLEM", "TEST")),
     "bioes": (("B-X", "I-X", "E-X", "S-X", "O"), "BIOES", "O", ("X",)),
@@ -55,10 +55,10 @@ def test_detection(names: tuple[str, ...], scheme: str, outside: str, entities: 
 def test_exported_label_set_comes_out_of_the_runtime(tmp_path: Path, name: str) -> None:
     """A checkpoint with these labels gives spans with its entity names and none with the outside label."""
     names, scheme, outside, entities = SETS[name]
-    source = zoo.save(tmp_path / "checkpoint", labels=names)
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", labels=names)
     bundle = export(str(source), tmp_path / "out", precisions=["fp32"])
     assert (bundle.labels.scheme, bundle.labels.outside) == (scheme, outside)
-    found = {span.label for span in Recognizer.load(bundle.path).recognize(zoo.NOTE)}
+    found = {span.label for span in Recognizer.load(bundle.path).recognize(tiny_checkpoints.NOTE)}
     assert found
     assert found <= set(entities)
 
@@ -66,11 +66,11 @@ def test_exported_label_set_comes_out_of_the_runtime(tmp_path: Path, name: str) 
 def test_two_hundred_labels(tmp_path: Path) -> None:
     """A model of 200 labels exports, and the detection's line stays readable."""
     names = ["O", *(f"{place}-Concept {number}" for number in range(100) for place in "BI")][:200]
-    source = zoo.save(tmp_path / "checkpoint", labels=names)
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", labels=names)
     lines: list[str] = []
     bundle = export(str(source), tmp_path / "out", precisions=["int8"], progress=lines.append)
     assert len(bundle.labels.entities) == 100
-    assert Recognizer.load(bundle.path).recognize(zoo.NOTE)
+    assert Recognizer.load(bundle.path).recognize(tiny_checkpoints.NOTE)
     (line,) = [line for line in lines if line.startswith("labels:")]
     assert line.startswith("labels: 100 entities")
     assert line.endswith("and 80 more), scheme BIO, outside 'O'")
@@ -78,7 +78,7 @@ def test_two_hundred_labels(tmp_path: Path) -> None:
 
 def test_overrides_win_over_detection(tmp_path: Path) -> None:
     """`--scheme`, `--outside` and `--rename` are what the bundle records."""
-    source = zoo.save(tmp_path / "checkpoint", labels=("S-aureus", "E-coli", "nothing", "O"))
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", labels=("S-aureus", "E-coli", "nothing", "O"))
     renames = {"S-aureus": "Staphylococcus", "O": "Other"}
     reading = Reading(scheme="IO", outside="nothing", rename=renames)
     labels = export(str(source), tmp_path / "out", precisions=["fp32"], reading=reading).labels
@@ -87,10 +87,10 @@ def test_overrides_win_over_detection(tmp_path: Path) -> None:
 
 def test_readable_names_replace_unreadable_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On the command line too: an equals sign separates, whatever quotes and brackets the old name has."""
-    source = zoo.save(tmp_path / "checkpoint", labels=BRACKETS)
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", labels=BRACKETS)
     rename = [f"--rename={BRACKETS[1]}=Virus", f"--rename={BRACKETS[2]}=Disease"]
     assert main([str(source), str(tmp_path / "out"), "--precision=int8", *rename]) == 0
-    found = Recognizer.load(tmp_path / "out").recognize(zoo.NOTE)
+    found = Recognizer.load(tmp_path / "out").recognize(tiny_checkpoints.NOTE)
     assert found
     assert {span.label for span in found} <= {"Virus", "Disease"}
     assert "labels: 2 entities ('Virus', 'Disease'), scheme IO, outside 'None'" in capsys.readouterr().err
@@ -98,7 +98,7 @@ def test_readable_names_replace_unreadable_ones(tmp_path: Path, capsys: pytest.C
 
 def test_detection_is_shown_before_the_export_runs(tmp_path: Path) -> None:
     """A wrong detection can be stopped before the long part begins."""
-    source = zoo.save(tmp_path / "checkpoint")
+    source = tiny_checkpoints.save(tmp_path / "checkpoint")
     lines: list[str] = []
     export(str(source), tmp_path / "out", precisions=["fp32"], progress=lines.append)
     shown = next(i for i, line in enumerate(lines) if line.startswith("labels:"))
@@ -116,7 +116,7 @@ def test_detection_is_shown_before_the_export_runs(tmp_path: Path) -> None:
 )
 def test_overrides_that_do_not_fit_are_refused(tmp_path: Path, reading: Reading, message: str) -> None:
     """An override that contradicts the label names stops the export before anything is written."""
-    source = zoo.save(tmp_path / "checkpoint")
+    source = tiny_checkpoints.save(tmp_path / "checkpoint")
     with pytest.raises((BundleError, ExportError), match=message):
         export(str(source), tmp_path / "out", reading=reading)
     assert not (tmp_path / "out").exists()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
 from clinspan_export.export import export
@@ -55,7 +55,7 @@ print(json.dumps(out))
 @pytest.fixture(scope="module", params=["bert-cased", "roberta"])
 def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("peers")
-    source = zoo.save(folder / "checkpoint", request.param)
+    source = tiny_checkpoints.save(folder / "checkpoint", request.param)
     return export(str(source), folder / "bundle", precisions=("fp32", "int8", "fp16")).path
 
 
@@ -74,7 +74,7 @@ def _ask(peer: str, module: str, script: str, bundle: Path) -> Any:
 def test_optimum_gives_the_same_logits(bundle: Path) -> None:
     """ORTModelForTokenClassification and AutoTokenizer on the folder: every precision, labels included."""
     answer = _ask("OPTIMUM", "optimum.onnxruntime", OPTIMUM, bundle)
-    assert answer["labels"] == list(zoo.BIO)
+    assert answer["labels"] == list(tiny_checkpoints.BIO)
     for name, precision, tolerance in (
         ("None", "fp32", 1e-4),
         ("model.onnx", "fp32", 1e-4),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer, Span
 from clinspan.errors import ClinspanError
@@ -33,7 +33,7 @@ NOTES = [
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return zoo.save(tmp_path_factory.mktemp("reports") / "checkpoint")
+    return tiny_checkpoints.save(tmp_path_factory.mktemp("reports") / "checkpoint")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
 from clinspan.documents.document import Document, Entity
@@ -21,10 +21,10 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("starter")
     # The same weights under other names: what one calls PROBLEM the other calls TEST.
     other = {"PROBLEM": "TEST", "TEST": "PROBLEM"}
-    swapped = [name[:2] + other.get(name[2:], name[2:]) for name in zoo.BIO]
+    swapped = [name[:2] + other.get(name[2:], name[2:]) for name in tiny_checkpoints.BIO]
     ten, seven = (
-        export(str(zoo.save(folder / f"{name}-checkpoint", labels=labels)), folder / name).path
-        for name, labels in (("all", zoo.BIO), ("seven", swapped))
+        export(str(tiny_checkpoints.save(folder / f"{name}-checkpoint", labels=labels)), folder / name).path
+        for name, labels in (("all", tiny_checkpoints.BIO), ("seven", swapped))
     )
     return ten, seven
 
@@ -43,7 +43,7 @@ def sets(bundles: tuple[Path, Path]) -> dict[str, list[Document]]:
                 if span.label == "PROBLEM"
             ),
         )
-        for number, line in enumerate(zoo.LINES)
+        for number, line in enumerate(tiny_checkpoints.LINES)
     ]
     assert any(document.entities for document in documents)
     return {"lines": documents}
@@ -54,12 +54,12 @@ def test_figures_of_both_precisions(bundles: tuple[Path, Path], sets: dict[str, 
     figures = measure(bundles[0], sets)
     lines = figures["test_sets"]["lines"]
     assert lines["fp32"]["exact"]["f1"] == 1
-    assert lines["fp32"]["documents_without_error"] == len(zoo.LINES)
+    assert lines["fp32"]["documents_without_error"] == len(tiny_checkpoints.LINES)
     for match in ("exact", "lenient"):
         lost = lines["int8"][match]["f1"] - lines["fp32"][match]["f1"]
         assert lines["int8 minus fp32"][match] == pytest.approx(lost, abs=1e-4)
     assert figures["demonstrations_exact"] == {"int8": False, "fp32": False}
-    assert f"| lines | {len(zoo.LINES)} | 1.000 |" in as_markdown(figures, "fp32")
+    assert f"| lines | {len(tiny_checkpoints.LINES)} | 1.000 |" in as_markdown(figures, "fp32")
 
 
 def test_cost_of_the_clinical_labels(bundles: tuple[Path, Path], sets: dict[str, list[Document]]) -> None:

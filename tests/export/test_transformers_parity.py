@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.support.kit import EXAMPLES
+from tests.support.example_notes import EXAMPLES
 
 from clinspan.text.decode import _has_blank_line
 

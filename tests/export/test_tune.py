@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
 from clinspan.bundle.manifest import open_bundle
@@ -46,9 +46,9 @@ def test_word_vote_of_equally_fast_settings_is_decided_by_f1() -> None:
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle tuned on notes that carry as gold what the same model finds in windows of 62 tokens."""
     folder = tmp_path_factory.mktemp("tuned")
-    source = zoo.save(folder / "checkpoint", "bert-cased")
+    source = tiny_checkpoints.save(folder / "checkpoint", "bert-cased")
     assert main([str(source), str(folder / "plain"), "--precision=int8", "--window=62"]) == 0
-    notes = [zoo.NOTE, zoo.NOTE[400:] * 2]
+    notes = [tiny_checkpoints.NOTE, tiny_checkpoints.NOTE[400:] * 2]
     found = Recognizer.load(folder / "plain").pipe(notes, aggregation="max")
     rows = [
         {"text": text, "entities": [{"label": s.label, "start": s.start, "end": s.end} for s in spans]}
@@ -105,7 +105,7 @@ def test_without_gold_the_default_stands_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """190 tokens without overlap, or what the model can read; the summary says that nothing was tuned."""
-    source = zoo.save(tmp_path / "checkpoint", "bert-uncased")
+    source = tiny_checkpoints.save(tmp_path / "checkpoint", "bert-uncased")
     assert main([str(source), str(tmp_path / "out"), "--precision=int8"]) == 0
     assert open_bundle(tmp_path / "out").window == 126
     assert "126 tokens, overlap 0, word vote first: not tuned" in capsys.readouterr().out
@@ -133,7 +133,7 @@ def test_names_that_only_contain_the_letters_are_accepted(tmp_path: Path) -> Non
 @pytest.mark.parametrize("extra", [[], ["--window=64"]], ids=["no-gold", "window-given"])
 def test_tuning_that_cannot_be_is_refused(tmp_path: Path, extra: list[str]) -> None:
     """Notes without entities teach nothing; a window given by hand leaves nothing to choose."""
-    source = zoo.save(tmp_path / "checkpoint")
+    source = tiny_checkpoints.save(tmp_path / "checkpoint")
     path = tmp_path / "dev.jsonl"
     path.write_text(json.dumps({"text": "Fever."}) + "\n", encoding="utf-8")
     assert main([str(source), str(tmp_path / "out"), f"--tune={path}", *extra]) == 1

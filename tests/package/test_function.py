@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support import packkit
+from tests.support import small_wheels
 
 from clinspan.cli.main import main
 from clinspan.package import functions, selftest, sizes
@@ -31,8 +31,8 @@ def elsewhere() -> Target:
 
 @pytest.fixture
 def inputs(tmp_path: Path) -> Inputs:
-    model = packkit.stand_in_bundle(tmp_path / "model", "int8")
-    return Inputs(model=str(model), wheels=packkit.stand_in_wheels(tmp_path / "stand-ins", arch=OTHER))
+    model = small_wheels.stand_in_bundle(tmp_path / "model", "int8")
+    return Inputs(model=str(model), wheels=small_wheels.stand_in_wheels(tmp_path / "stand-ins", arch=OTHER))
 
 
 def test_same_inputs_same_bytes(tmp_path: Path, elsewhere: Target, inputs: Inputs) -> None:
@@ -57,7 +57,7 @@ def test_content(tmp_path: Path, elsewhere: Target, inputs: Inputs) -> None:
     assert {"lambda_function.py", "bundle/clinspan.json", "bundle/onnx/model_int8.onnx"} <= names
     assert {"numpy/__init__.py", "numpy-9.1.dist-info/licenses/LICENSE", "clinspan/recognizer.py"} <= names
     assert not [n for n in names if n.startswith(("clinspan/package/", "clinspan/starter/")) or "tests/" in n]
-    assert {w["name"]: w["version"] for w in record["wheels"]} == packkit.VERSIONS
+    assert {w["name"]: w["version"] for w in record["wheels"]} == small_wheels.VERSIONS
     assert record["target"] == {"service": "lambda", "arch": OTHER, "python": "3.13"}
     assert made.tested is None
 
@@ -121,36 +121,36 @@ def test_refuses_what_lambda_would_refuse(
 def test_refuses_a_binary_for_another_machine(tmp_path: Path, elsewhere: Target) -> None:
     """A wheel that holds a library for the wrong machine is found by its ELF header."""
     here = "arm64" if OTHER == "x86_64" else "x86_64"
-    extra = {"numpy/stray.so": packkit.elf(here)}
-    wheels = packkit.stand_in_wheels(tmp_path / "mixed", arch=OTHER, extra=extra)
+    extra = {"numpy/stray.so": small_wheels.elf(here)}
+    wheels = small_wheels.stand_in_wheels(tmp_path / "mixed", arch=OTHER, extra=extra)
     with pytest.raises(PackageError, match=rf"stray\.so is for {here}, and the package for {OTHER}"):
         package_lambda(tmp_path / "f.zip", elsewhere, Inputs(wheels=wheels))
 
 
 def test_refuses_a_wheel_that_leaves_its_folder(tmp_path: Path, elsewhere: Target) -> None:
     """A path with `..` in a wheel is never written."""
-    wheels = packkit.stand_in_wheels(tmp_path / "bad", arch=OTHER, extra={"../escape.py": b""})
+    wheels = small_wheels.stand_in_wheels(tmp_path / "bad", arch=OTHER, extra={"../escape.py": b""})
     with pytest.raises(PackageError, match="outside its folder"):
         package_lambda(tmp_path / "f.zip", elsewhere, Inputs(wheels=wheels))
 
 
 def test_says_which_wheel_is_missing(tmp_path: Path, elsewhere: Target) -> None:
     """A missing wheel is named with the target that it is missing for."""
-    wheels = packkit.stand_in_wheels(tmp_path / "few", arch=OTHER, skip="onnxruntime")
+    wheels = small_wheels.stand_in_wheels(tmp_path / "few", arch=OTHER, skip="onnxruntime")
     with pytest.raises(PackageError, match=rf"no wheel of onnxruntime\S+ for Python 3.13 on {OTHER}"):
         package_lambda(tmp_path / "f.zip", elsewhere, Inputs(wheels=wheels))
 
 
 def test_a_library_that_is_linked_stays(tmp_path: Path, elsewhere: Target, inputs: Inputs) -> None:
     """The library of onnxruntime goes as a second copy only while its Python module does without it."""
-    wheels = packkit.stand_in_wheels(tmp_path / "w", arch=OTHER, skip="onnxruntime")
+    wheels = small_wheels.stand_in_wheels(tmp_path / "w", arch=OTHER, skip="onnxruntime")
     for linked, rest in [(False, b""), (True, b"libonnxruntime.so.9\0")]:
         path = wheels / f"onnxruntime-9.3-py3-none-manylinux_2_17_{elsewhere.machine}.whl"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("onnxruntime-9.3.dist-info/METADATA", "Name: onnxruntime\nVersion: 9.3\n")
             archive.writestr("onnxruntime-9.3.dist-info/WHEEL", "Wheel-Version: 1.0\n")
-            archive.writestr("onnxruntime/capi/libonnxruntime.so.9", packkit.elf(OTHER))
-            archive.writestr("onnxruntime/capi/onnxruntime_pybind11_state.so", packkit.elf(OTHER) + rest)
+            archive.writestr("onnxruntime/capi/libonnxruntime.so.9", small_wheels.elf(OTHER))
+            archive.writestr("onnxruntime/capi/onnxruntime_pybind11_state.so", small_wheels.elf(OTHER) + rest)
         made = package_lambda(tmp_path / "f.zip", elsewhere, replace(inputs, wheels=wheels))
         with zipfile.ZipFile(made.archives[0]) as archive:
             assert ("onnxruntime/capi/libonnxruntime.so.9" in archive.namelist()) == linked
@@ -186,7 +186,7 @@ def test_command_line(tmp_path: Path, inputs: Inputs, capsys: pytest.CaptureFixt
 
 def test_one_precision_is_packed(tmp_path: Path, elsewhere: Target, inputs: Inputs) -> None:
     """A bundle with two models goes in with the one that the function will run, and a manifest that says so."""
-    bundle = packkit.stand_in_bundle(tmp_path / "two", "int8", "fp32")
+    bundle = small_wheels.stand_in_bundle(tmp_path / "two", "int8", "fp32")
     package_lambda(tmp_path / "f.zip", elsewhere, Inputs(model=str(bundle), wheels=inputs.wheels))
     with zipfile.ZipFile(tmp_path / "f.zip") as archive:
         assert "bundle/onnx/model.onnx" not in archive.namelist()

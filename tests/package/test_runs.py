@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import packkit, runtime_api, services
+from tests.support import runtime_api, services, small_wheels
 
 from clinspan import Recognizer
 from clinspan.package.folders import package_container, package_wheelhouse
@@ -81,9 +81,9 @@ def test_lambda_text_survives_the_client(running: runtime_api.RuntimeApi) -> Non
 
 def test_lambda_writes_nothing(running: runtime_api.RuntimeApi, unpacked: Path) -> None:
     """The folder is read-only to it, and it does not try."""
-    before = packkit.content(unpacked)
+    before = small_wheels.content(unpacked)
     assert running.invoke({"text": NOTE}).json()["statusCode"] == 200
-    assert packkit.content(unpacked) == before
+    assert small_wheels.content(unpacked) == before
 
 
 def test_lambda_init_error(unpacked: Path, client: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import packkit
+from tests.support import small_wheels
 
 from clinspan.bundle.manifest import open_bundle
 from clinspan.cli.main import main
@@ -28,8 +28,8 @@ OTHER = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     folder = tmp_path_factory.mktemp("inputs")
-    model = packkit.stand_in_bundle(folder / "model", "int8", "fp32")
-    return Inputs(model=str(model), wheels=packkit.stand_in_wheels(folder / "stand-ins", arch=OTHER))
+    model = small_wheels.stand_in_bundle(folder / "model", "int8", "fp32")
+    return Inputs(model=str(model), wheels=small_wheels.stand_in_wheels(folder / "stand-ins", arch=OTHER))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_it_is_valid_and_whole(archive: Path, inputs: Inputs) -> None:
     assert inputs.wheels is not None
     for path in inputs.wheels.glob("*.whl"):
         component = by_name[path.name.split("-")[0]]
-        assert component["purl"] == f"pkg:pypi/{component['name']}@{packkit.VERSIONS[component['name']]}"
+        assert component["purl"] == f"pkg:pypi/{component['name']}@{small_wheels.VERSIONS[component['name']]}"
         assert component["hashes"] == [
             {"alg": "SHA-256", "content": hashlib.sha256(path.read_bytes()).hexdigest()}
         ]
@@ -140,7 +140,9 @@ def test_licences_are_what_wheels_say(tmp_path: Path, fields: str, expected: obj
     path = tmp_path / "thing-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("thing-1.0.dist-info/METADATA", f"Metadata-Version: 2.4\nName: thing\n{fields}")
-    text = sbom("lambda", [read_wheel(path)], open_bundle(packkit.stand_in_bundle(tmp_path / "b", "int8")))
+    text = sbom(
+        "lambda", [read_wheel(path)], open_bundle(small_wheels.stand_in_bundle(tmp_path / "b", "int8"))
+    )
     check_valid(text.decode())
     (component,) = (c for c in json.loads(text)["components"] if c["name"] == "thing")
     assert component.get("licenses") == expected
@@ -151,4 +153,4 @@ def test_a_wheel_without_metadata_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "thing-1.0-py3-none-any.whl"
     zipfile.ZipFile(path, "w").close()
     with pytest.raises(PackageError, match="METADATA"):
-        sbom("lambda", [read_wheel(path)], open_bundle(packkit.stand_in_bundle(tmp_path / "b", "int8")))
+        sbom("lambda", [read_wheel(path)], open_bundle(small_wheels.stand_in_bundle(tmp_path / "b", "int8")))

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import inside
+from tests.support import example_notes, processes
 
 from clinspan import ClosedError, DeadlineError, InputError, Recognizer
 
-LONG = inside.SENTENCE * 2000
+LONG = example_notes.SENTENCE * 2000
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Recognizer]:
     """A model of a few kilobytes on two workers."""
-    with Recognizer.load(inside.bundle(tmp_path / "bundle"), threads=2) as recognizer:
+    with Recognizer.load(processes.bundle(tmp_path / "bundle"), threads=2) as recognizer:
         yield recognizer
 
 
@@ -39,14 +39,14 @@ def count_windows(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, secon
 
 def test_many_calls_at_once_are_right_and_bounded(small: Recognizer) -> None:
     """Three hundred tasks, four running per core, each with its own note's spans."""
-    notes = [f"Day {number}. " + inside.SENTENCE * (number % 30) for number in range(300)]
-    others, most = len(inside.threads()), 0
+    notes = [f"Day {number}. " + example_notes.SENTENCE * (number % 30) for number in range(300)]
+    others, most = len(processes.threads()), 0
     expected = list(small.pipe(notes))
 
     async def one(note: str) -> object:
         nonlocal most
         found = await small.arecognize(note)
-        most = max(most, len(inside.threads()) - others)
+        most = max(most, len(processes.threads()) - others)
         return found
 
     async def main() -> list[object]:

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import inside
+from tests.support import example_notes, processes
 
 from clinspan import ClinspanError, ClosedError, Recognizer
 
-LONG = inside.SENTENCE * 800
+LONG = example_notes.SENTENCE * 800
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return inside.bundle(tmp_path / "bundle")
+    return processes.bundle(tmp_path / "bundle")
 
 
 @pytest.mark.parametrize(
@@ -61,18 +61,18 @@ def test_closing_again_is_no_error(folder: Path) -> None:
 def test_closing_ends_every_thread(folder: Path) -> None:
     """Workers, callers, the loading thread and onnxruntime's own, before `close` returns."""
     Recognizer.load(folder, threads=2).close()
-    assert inside.settled(inside.tasks())
-    before, clinspans = inside.tasks(), inside.threads()
+    assert processes.settled(processes.tasks())
+    before, clinspans = processes.tasks(), processes.threads()
     recognizer = Recognizer.load(folder, threads=2)
     recognizer.recognize(LONG)
     asyncio.run(recognizer.arecognize(LONG))
     for _ in range(4):
         recognizer.recognize("pain")
-    inside.wait_for_the_wide_session()
-    assert inside.tasks() > before + 3
+    processes.wait_for_the_wide_session()
+    assert processes.tasks() > before + 3
     recognizer.close()
-    assert inside.threads() == clinspans
-    assert inside.settled(before)
+    assert processes.threads() == clinspans
+    assert processes.settled(before)
 
 
 def test_closing_while_the_wide_session_loads_leaves_none(
@@ -93,7 +93,7 @@ def test_closing_while_the_wide_session_loads_leaves_none(
         recognizer.recognize("pain")
     loading.wait(10)
     recognizer.close()
-    assert "clinspan-load" not in inside.threads()
+    assert "clinspan-load" not in processes.threads()
     assert recognizer._model._wide is None
 
 
@@ -147,23 +147,23 @@ def test_a_pipe_that_was_half_read_ends_with_the_error(folder: Path) -> None:
 
 def test_without_close_the_garbage_collector_ends_the_threads(folder: Path) -> None:
     """A recognizer that is forgotten, a half-read pipe with it, leaves nothing."""
-    before = inside.threads()
+    before = processes.threads()
     recognizer = Recognizer.load(folder, threads=2)
     results = recognizer.pipe(["pain"] * 1000)
     next(results)
     asyncio.run(recognizer.arecognize("pain"))
-    assert inside.threads() != before
+    assert processes.threads() != before
     del recognizer, results
     gc.collect()
     end = time.monotonic() + 10
-    while inside.threads() != before and time.monotonic() < end:
+    while processes.threads() != before and time.monotonic() < end:
         time.sleep(0.02)
-    assert inside.threads() == before
+    assert processes.threads() == before
 
 
 def test_the_interpreter_ends_without_close(folder: Path) -> None:
     """With a pipe half read, calls awaited and a session loading; at once, and without a word."""
-    inside.run(
+    processes.run(
         """
 import asyncio, sys
 from clinspan import Recognizer
@@ -181,10 +181,10 @@ for _ in range(3):
 
 CYCLES = """
 import asyncio, json, os, sys, threading
-from tests.support import inside
+from tests.support import example_notes, processes
 from clinspan import Recognizer
 
-note = inside.SENTENCE * 100
+note = example_notes.SENTENCE * 100
 
 def cycle():
     with Recognizer.load(sys.argv[1], threads=2, reuse=10) as recognizer:
@@ -195,7 +195,7 @@ def cycle():
         asyncio.run(recognizer.arecognize("pain"))
 
 def held():
-    return len(inside.threads()), len(os.listdir("/proc/self/fd")), inside.resident()
+    return len(processes.threads()), len(os.listdir("/proc/self/fd")), processes.resident()
 
 for _ in range(40):
     cycle()
@@ -212,7 +212,7 @@ def test_two_hundred_recognizers_leak_nothing(folder: Path) -> None:
     import json
 
     (threads, files, memory), (threads_then, files_then, memory_then) = json.loads(
-        inside.run(CYCLES, folder, timeout=120)
+        processes.run(CYCLES, folder, timeout=120)
     )
     assert threads == threads_then == 0
     assert files == files_then
@@ -221,9 +221,9 @@ def test_two_hundred_recognizers_leak_nothing(folder: Path) -> None:
 
 def test_closing_gives_the_memory_back() -> None:
     """What the bundled model and its work took, but for what onnxruntime itself keeps once it has started."""
-    found = inside.run(
+    found = processes.run(
         """
-from tests.support import inside
+from tests.support import example_notes, processes
 from clinspan import Recognizer
 
 kept = []
@@ -233,11 +233,11 @@ def use():
     kept.append(recognizer)  # closing gives memory back, not forgetting
     for _ in range(3):
         recognizer.recognize("pain")
-    inside.wait_for_the_wide_session()
-    list(recognizer.pipe([inside.SENTENCE * 60] * 2))
-    used = inside.resident()
+    processes.wait_for_the_wide_session()
+    list(recognizer.pipe([example_notes.SENTENCE * 60] * 2))
+    used = processes.resident()
     recognizer.close()
-    return used, inside.resident()
+    return used, processes.resident()
 
 first, closed = use()
 second, _ = use()

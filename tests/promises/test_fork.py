@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.support import inside
+from tests.support import processes
 
 from clinspan import Recognizer
 from clinspan.engine import forks
@@ -51,7 +51,7 @@ def answers(recognizer, expected):
 
 def test_children_of_a_used_parent_answer_and_end() -> None:
     """Its workers ran and its wide session is there; several children at once, and one of them has its own."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 recognizer = Recognizer.load(threads=2)
@@ -76,7 +76,7 @@ answers(recognizer, expected)
 
 def test_a_fork_while_the_wide_session_loads_is_harmless() -> None:
     """The load runs on a thread that the child has not got."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 for _ in range(2):
@@ -93,7 +93,7 @@ for _ in range(2):
 
 def test_a_fork_while_other_threads_are_inside_calls_is_harmless(tmp_path: Path) -> None:
     """Twelve children, born at any moment of four busy threads."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 recognizer = Recognizer.load(sys.argv[1], threads=2)
@@ -113,13 +113,13 @@ finally:
     over = True
     [caller.join() for caller in callers]
 """,
-        inside.bundle(tmp_path / "bundle"),
+        processes.bundle(tmp_path / "bundle"),
     )
 
 
 def test_a_fork_waits_for_the_window_that_runs() -> None:
     """No thread is inside onnxruntime at the moment of the fork, so none leaves a lock behind."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 from clinspan.engine import forks
@@ -160,14 +160,14 @@ def test_every_run_and_every_load_is_behind_the_gate(monkeypatch: pytest.MonkeyP
         onnxruntime.InferenceSession, "__init__", lambda *a, **k: (note("load"), load(*a, **k))[1]
     )
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *a, **k: (note("run"), run(*a, **k))[1])
-    with Recognizer.load(inside.bundle(tmp_path / "bundle"), threads=1) as recognizer:
+    with Recognizer.load(processes.bundle(tmp_path / "bundle"), threads=1) as recognizer:
         recognizer.recognize("pain")
     assert seen == {("load", 1), ("run", 1)}
 
 
 def test_a_session_with_threads_of_its_own_starts_anew_in_the_child() -> None:
     """An expert's `intra_op_num_threads` makes no child wait for the parent's threads."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 recognizer = Recognizer.load(threads=2, session_options={"intra_op_num_threads": 2})
@@ -180,7 +180,7 @@ answers(recognizer, expected)
 
 def test_a_child_never_takes_another_model_for_the_parents(tmp_path: Path) -> None:
     """Where a session must start anew, a file that was replaced meanwhile is refused."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 from pathlib import Path
@@ -200,14 +200,14 @@ def refused():
 check(child(refused))
 assert recognizer.recognize(note) == expected
 """,
-        inside.bundle(tmp_path / "bundle"),
-        inside.bundle(tmp_path / "other", seed=1) / "onnx" / "model.onnx",
+        processes.bundle(tmp_path / "bundle"),
+        processes.bundle(tmp_path / "other", seed=1) / "onnx" / "model.onnx",
     )
 
 
 def test_a_pipe_may_go_on_in_the_child(tmp_path: Path) -> None:
     """Windows that the parent's workers had in hand are read again, in both processes in order."""
-    inside.run(
+    processes.run(
         BEGIN
         + """
 recognizer = Recognizer.load(sys.argv[1], threads=2)
@@ -229,7 +229,7 @@ def rest():
 check(child(rest))
 rest()
 """,
-        inside.bundle(tmp_path / "bundle"),
+        processes.bundle(tmp_path / "bundle"),
     )
 
 

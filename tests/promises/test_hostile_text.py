@@ -16,7 +16,7 @@ from fuzz.data import Data
 from fuzz.targets import TARGETS, check_encoding, check_spans, check_windows, parts_a_character
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support import reference
+from tests.support import slow_twins
 
 from clinspan import ClinspanError, InputError, Recognizer
 from clinspan.documents import automl, brat
@@ -131,7 +131,7 @@ def test_blanks_are_taken_off_tokens_as_the_naive_twin_does(note: str, edges: li
     offsets = np.array(places, np.int32).reshape(len(places), 2)
     start, end = tokenizer._visible(offsets, tokenizer._is_blank(tokenizer._codes(note)))
     assert list(zip(start.tolist(), end.tolist(), strict=True)) == [
-        reference.without_blanks(note, *place) for place in places
+        slow_twins.without_blanks(note, *place) for place in places
     ]
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support import kit, tiny
+from tests.support import example_notes, small_tokenizers, tiny
 from tokenizers import Tokenizer
 
 import clinspan
@@ -119,7 +119,7 @@ def path(name: str, action: Action) -> None:
 
 @cache
 def tokenizer() -> Tokenizer:
-    return kit.wordpiece([path.read_text(encoding="utf-8") for path in kit.EXAMPLES])
+    return small_tokenizers.wordpiece([path.read_text(encoding="utf-8") for path in example_notes.EXAMPLES])
 
 
 def recognizer(place: Place, *, table: np.ndarray | None = None, threads: int = 1) -> Recognizer:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import inside
+from tests.support import example_notes, processes
 
 from clinspan import DeadlineError, InputError, Recognizer
 from clinspan.bundle.loading import MAX_CHARACTERS
@@ -22,7 +22,7 @@ MARKER = "XYZZYMARKER"
 @pytest.fixture(params=[1, 2], ids=["one-thread", "two-threads"])
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recognizer]:
     """A model of a few kilobytes."""
-    with Recognizer.load(inside.bundle(tmp_path / "bundle"), threads=request.param) as recognizer:
+    with Recognizer.load(processes.bundle(tmp_path / "bundle"), threads=request.param) as recognizer:
         yield recognizer
 
 
@@ -75,7 +75,7 @@ def test_an_interrupt_stops_a_pipe_at_once(threads: int, seconds: float) -> None
 
 def test_an_interrupt_just_as_a_worker_starts_does_not_keep_the_process(tmp_path: Path) -> None:
     """A thread that its pool does not know of ends all the same."""
-    said = inside.run(
+    said = processes.run(
         """
 import sys, threading
 from clinspan import Recognizer
@@ -95,7 +95,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """,
-        inside.bundle(tmp_path / "bundle"),
+        processes.bundle(tmp_path / "bundle"),
         timeout=30,
     )
     assert said == "interrupted\n"
@@ -132,7 +132,7 @@ def test_a_pipe_that_is_closed_early_starts_no_more_windows(
         return inner(content, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(small._model, "logits", slow)
-    results = small.pipe(inside.SENTENCE for _ in range(10_000))
+    results = small.pipe(example_notes.SENTENCE for _ in range(10_000))
     next(results)
     results.close()  # type: ignore[attr-defined]
     time.sleep(0.05)

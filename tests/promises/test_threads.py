@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import inside
+from tests.support import example_notes, processes
 
 from clinspan import Recognizer
 
-NOTES = [inside.SENTENCE * count for count in (1, 2, 1, 40, 3, 90, 1)] + ["", "Metformin 500 mg twice daily."]
+NOTES = [example_notes.SENTENCE * count for count in (1, 2, 1, 40, 3, 90, 1)] + [
+    "",
+    "Metformin 500 mg twice daily.",
+]
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_many_threads_get_the_bits_that_one_gets_alone(tmp_path: Path, reuse: in
 
     def come_and_go() -> None:
         for seed in range(5):
-            with Recognizer.load(inside.bundle(tmp_path / str(seed)), threads=2) as other:
+            with Recognizer.load(processes.bundle(tmp_path / str(seed)), threads=2) as other:
                 other.recognize(NOTES[3])
 
     with shared:
@@ -87,13 +90,13 @@ def test_many_threads_get_the_bits_that_one_gets_alone(tmp_path: Path, reuse: in
 @pytest.mark.usefixtures("eager_switches")
 def test_two_models_side_by_side_do_not_mix(tmp_path: Path) -> None:
     """Each gives the spans that it gives alone, and each has threads for its cores and no more."""
-    folders = [inside.bundle(tmp_path / name, seed) for seed, name in enumerate("ab")]
+    folders = [processes.bundle(tmp_path / name, seed) for seed, name in enumerate("ab")]
     expected = []
     for folder in folders:
         with Recognizer.load(folder, threads=1) as alone:
             expected.append([alone.recognize(note) for note in NOTES])
     assert expected[0] != expected[1]
-    before = inside.tasks()
+    before = processes.tasks()
     both = [Recognizer.load(folder, threads=2) for folder in folders]
 
     def use(which: int) -> None:
@@ -102,8 +105,8 @@ def test_two_models_side_by_side_do_not_mix(tmp_path: Path) -> None:
             assert list(both[which].pipe(NOTES)) == expected[which]
 
     together(lambda: use(0), lambda: use(1))
-    inside.wait_for_the_wide_session()
+    processes.wait_for_the_wide_session()
     # Two workers each, and one more thread that helps the caller's with a lone window.
-    assert inside.settled(before + 2 * (2 + 1))
+    assert processes.settled(before + 2 * (2 + 1))
     for recognizer in both:
         recognizer.close()

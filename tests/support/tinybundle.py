@@ -13,7 +13,7 @@ import pytest
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import MANIFEST, Bundle
 from clinspan.text.labels import detect
-from tests.support import kit
+from tests.support import example_notes, small_tokenizers
 
 onnx = pytest.importorskip("onnx")
 helper, TensorProto = onnx.helper, onnx.TensorProto
@@ -25,8 +25,10 @@ NOTE = "Metformin 500 mg twice daily, then insulin.\nNo chest pain; left knee sw
 def bundle(folder: Path) -> Path:
     """Write a whole bundle."""
     (folder / "onnx").mkdir(parents=True)
-    tokenizer = kit.wordpiece([path.read_text(encoding="utf-8") for path in kit.EXAMPLES])
-    kit.save(tokenizer, folder)
+    tokenizer = small_tokenizers.wordpiece(
+        [path.read_text(encoding="utf-8") for path in example_notes.EXAMPLES]
+    )
+    small_tokenizers.save(tokenizer, folder)
     save(graph(table(tokenizer.get_vocab_size())), folder)
     return folder
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import reference
+from tests.support import slow_twins
 
 from clinspan import InputError, Span
 from clinspan.text.decode import AGGREGATIONS, label_table, read_words, spans
@@ -128,7 +128,7 @@ def test_the_score_is_the_mean_of_the_words() -> None:
     logits = logits_for("B-X I-X")
     logits[1] *= 0.5
     (span,) = spans("a b", encoding, [read_words(logits, encoding.word_ids, "first")], label_table(BIO))
-    expected = (reference.softmax(logits[0].tolist())[1] + reference.softmax(logits[1].tolist())[2]) / 2
+    expected = (slow_twins.softmax(logits[0].tolist())[1] + slow_twins.softmax(logits[1].tolist())[2]) / 2
     assert span.score == pytest.approx(expected, abs=1e-6)
 
 
@@ -201,7 +201,7 @@ def test_words_are_read_as_the_naive_twin_reads_them(
     logits = np.array(rows[0], np.float32) / 8
     word_ids = np.cumsum(rows[1]).astype(np.int32)
     words = read_words(logits, word_ids, vote, start=7)
-    expected = reference.read_words(logits.tolist(), word_ids.tolist(), vote)
+    expected = slow_twins.read_words(logits.tolist(), word_ids.tolist(), vote)
     assert [(f - 7, e - 7) for f, e in zip(words.first.tolist(), words.last.tolist(), strict=True)] == [
         row[:2] for row in expected
     ]
@@ -237,8 +237,8 @@ def test_spans_are_those_of_the_naive_twin(labels: object, tags: list[tuple[int,
     words = [read_words(logits, encoding.word_ids, "first")] if n else []
     result = spans(note, encoding, words, label_table(labels))  # type: ignore[arg-type]
     places = [labels.place(name) for name in labels.names]  # type: ignore[attr-defined]
-    expected = reference.group_spans(
-        note, offsets, reference.read_words(rows, encoding.word_ids.tolist(), "first"), places
+    expected = slow_twins.group_spans(
+        note, offsets, slow_twins.read_words(rows, encoding.word_ids.tolist(), "first"), places
     )
     assert [(s.label, s.start, s.end) for s in result] == [row[:3] for row in expected]
     assert [s.score for s in result] == pytest.approx([row[3] for row in expected], abs=1e-5)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import kit, reference
+from tests.support import slow_twins, small_tokenizers
 
 from clinspan import BundleError
 from clinspan.bundle.loading import STARTER
@@ -18,11 +18,11 @@ from clinspan.text import tokenizer
 from clinspan.text.tokenizer import Tokenizer
 
 FAMILIES: dict[str, Callable[..., object]] = {
-    "wordpiece": kit.wordpiece,
-    "wordpiece-cased": lambda texts: kit.wordpiece(texts, lowercase=False),
-    "byte-bpe": kit.byte_bpe,
-    "byte-bpe-prefix-space": lambda texts: kit.byte_bpe(texts, add_prefix_space=True),
-    "unigram": kit.unigram,
+    "wordpiece": small_tokenizers.wordpiece,
+    "wordpiece-cased": lambda texts: small_tokenizers.wordpiece(texts, lowercase=False),
+    "byte-bpe": small_tokenizers.byte_bpe,
+    "byte-bpe-prefix-space": lambda texts: small_tokenizers.byte_bpe(texts, add_prefix_space=True),
+    "unigram": small_tokenizers.unigram,
 }
 # Arbitrary Unicode, and more of what clinical notes and broken exports hold.
 AWKWARD = st.one_of(
@@ -41,7 +41,7 @@ def family(
 ) -> Tokenizer:
     """A small tokenizer of each family."""
     folder = tmp_path_factory.mktemp(request.param)
-    return Tokenizer(kit.save(FAMILIES[request.param](notes), folder))  # type: ignore[arg-type]
+    return Tokenizer(small_tokenizers.save(FAMILIES[request.param](notes), folder))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def test_offsets_count_characters_of_the_note_itself(family: Tokenizer, note: st
 @pytest.mark.parametrize("special", ["[SEP]", "[CLS]", "[PAD]", "[MASK]", "[UNK]"])
 def test_a_special_token_spelled_out_in_a_note_is_text(family: Tokenizer, special: str) -> None:
     """A note cannot smuggle in the model's own signs."""
-    named = {family._backend.token_to_id(name) for name in kit.SPECIAL if name != "[UNK]"}
+    named = {family._backend.token_to_id(name) for name in small_tokenizers.SPECIAL if name != "[UNK]"}
     encoding = family.encode(f"a {special} b")
     assert named.isdisjoint(encoding.ids.tolist())
     assert special in _words(family, f"a {special} b") or len(encoding) >= 5
@@ -103,11 +103,11 @@ def test_a_special_token_spelled_out_in_a_note_is_text(family: Tokenizer, specia
 
 def test_truncation_and_padding_stored_in_the_file_are_off(tmp_path: Path, notes: list[str]) -> None:
     """tokenizer.json may carry both, and would cut a long note in silence."""
-    backend = kit.wordpiece(notes)
-    plain = Tokenizer(kit.save(backend, tmp_path)).encode(notes[0])
+    backend = small_tokenizers.wordpiece(notes)
+    plain = Tokenizer(small_tokenizers.save(backend, tmp_path)).encode(notes[0])
     backend.enable_truncation(16)
     backend.enable_padding(length=9000)
-    assert len(Tokenizer(kit.save(backend, tmp_path)).encode(notes[0])) == len(plain) > 16
+    assert len(Tokenizer(small_tokenizers.save(backend, tmp_path)).encode(notes[0])) == len(plain) > 16
 
 
 @pytest.mark.parametrize("size", [50, 333, 2000])
@@ -154,11 +154,11 @@ def test_words_and_cuts_are_those_of_the_naive_twin(note: str) -> None:
     codes = np.frombuffer(note.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     table = np.array(offsets, np.int32).reshape(len(offsets), 2)
     words = tokenizer._words(table, codes, np.zeros(len(table), bool))
-    assert words.tolist() == reference.number_words(note, offsets)
+    assert words.tolist() == slow_twins.number_words(note, offsets)
     cuts = tokenizer._cuts(table, words, codes)
     for i in range(1, len(offsets)):
         same = words[i] == words[i - 1]
-        expected = -1 if same else reference.rate_gap(note, offsets[i - 1][1], offsets[i][0])
+        expected = -1 if same else slow_twins.rate_gap(note, offsets[i - 1][1], offsets[i][0])
         assert cuts[i] == expected
 
 

@@ -15,9 +15,8 @@ import pytest
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import Bundle
 from clinspan.text.labels import detect
-from tests.support import kit
+from tests.support import example_notes, small_tokenizers
 
-SENTENCE = "She has pneumonia and was given ceftriaxone. "
 LABELS = ["O", "B-PROBLEM", "I-PROBLEM", "B-DRUG", "I-DRUG"]
 
 
@@ -26,8 +25,10 @@ def bundle(folder: Path, seed: int = 0) -> Path:
     onnx = pytest.importorskip("onnx")
     helper = onnx.helper
     (folder / "onnx").mkdir(parents=True)
-    tokenizer = kit.wordpiece(path.read_text(encoding="utf-8") for path in kit.EXAMPLES)
-    kit.save(tokenizer, folder)
+    tokenizer = small_tokenizers.wordpiece(
+        path.read_text(encoding="utf-8") for path in example_notes.EXAMPLES
+    )
+    small_tokenizers.save(tokenizer, folder)
     size = (tokenizer.get_vocab_size(), len(LABELS))
     table = np.random.default_rng(seed).normal(size=size).astype(np.float32)
     graph = helper.make_graph(
@@ -55,7 +56,9 @@ def run(script: str, *arguments: object, timeout: float = 60, stdin: str = "") -
     Python's own warning about forks with threads is left out: there is a promise to test behind it.
     """
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, input=stdin, cwd=kit.ROOT)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, input=stdin, cwd=example_notes.ROOT
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
