@@ -16,7 +16,17 @@ from __future__ import annotations
 
 
 class ClinspanError(Exception):
-    """Base of all errors that clinspan raises on purpose."""
+    """Base of all errors that clinspan raises on purpose.
+
+    Attributes:
+        reason: the message, without the number of the note.
+        note: number of the note that the error is about, among the notes of the call, from 0; None if it is about none.
+    """
+
+    def __init__(self, reason: str = "", *, note: int | None = None) -> None:
+        super().__init__(reason if note is None else f"note {note}: {reason}")
+        self.reason = reason
+        self.note = note
 
 
 class BundleError(ClinspanError):

@@ -1,9 +1,13 @@
-"""Lines of text files, plain or gzip, with the place that an error names. No message contains text of a note."""
+"""Read lines of text files, plain or gzip, with the place that an error names; write files whole or not at all.
+
+No message contains text of a note.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -40,6 +44,31 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
         raise InputError(f"{path}: damaged, or not gzip data") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+
+
+@contextmanager
+def write_whole(path: Path) -> Iterator[Path]:
+    """Yield a path to write a file or a folder at; it takes its place when the block ends, whole or not at all.
+
+    Args:
+        path: the place. Missing folders above it are made; a file or folder that stands there is replaced at the end.
+
+    Yields:
+        A path on the same file system with the same name, in a hidden folder that is removed at the end.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as work:
+        made, old = Path(work, path.name), Path(work, f"{path.name}.old")
+        yield made
+        if not path.is_dir():
+            made.replace(path)
+            return
+        path.rename(old)
+        try:
+            made.rename(path)
+        except BaseException:
+            old.rename(path)
+            raise
 
 
 def scan_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, bytes | None]]:
