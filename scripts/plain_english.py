@@ -76,7 +76,7 @@ TURNS = [
     ),
     Turn(r"\bnone of ours\b", "not made by clinspan", "A line is none of ours.", "none of the lines"),
     Turn(
-        rf"\b(a|an|one|\d+) (?!(of|is|for|in|on|at|as|to|and|or)\b)[\w-]+ an? ({_UNITS})\b",
+        rf"\b([Aa]|[Aa]n|[Oo]ne|\d+) (?!(of|is|for|in|on|at|as|to|and|or)\b)[\w-]+ an? ({_UNITS})\b",
         "per ..., or for each ...",
         "One scale a row.",
         "A row and a column; as one is a line.",
