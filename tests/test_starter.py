@@ -9,8 +9,8 @@ import pytest
 
 from clinspan import Recognizer
 from clinspan.bundle.loading import STARTER
-from clinspan.cli.evaluate import find
 from clinspan.documents import jsonl as own
+from clinspan.documents.find import find
 from clinspan.documents.scores import evaluate
 
 LABELS = (
@@ -61,7 +61,7 @@ def test_held_out_passages(recognizer: Recognizer, kind: str, exact: float, leni
     gold = [
         d for d in own.read(Path(__file__).parent / "data/starter_heldout.jsonl") if d.id.startswith(kind)
     ]
-    scores = evaluate(gold, find(recognizer, gold, {}), resamples=0)
+    scores = evaluate(gold, find(recognizer, gold), resamples=0)
     assert len(gold) >= 30
     assert scores.micro["exact"].f1 >= exact
     assert scores.micro["lenient"].f1 >= lenient

@@ -85,7 +85,7 @@ NO_NOTE_THERE = {
     "cli/main.py:_load": "says the command line's own options",
     "cli/extract.py:_check:": "says the command line's own options",
     "cli/extract.py:_threshold": "says the command line's own options",
-    "cli/evaluate.py:_names": "says the command line's own options",
+    "cli/base.py:split_pairs": "says the command line's own options",
     "documents/pdf.py:read_pdf:MissingDependencyError": "imports",
 }
 

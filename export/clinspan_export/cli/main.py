@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clinspan.bundle.manifest import Bundle
+from clinspan.cli.base import split_pairs
 from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import SCHEMES
 from clinspan_export.cli import check, sign
 from clinspan_export.cli import train as training
-from clinspan_export.errors import ExportError
 from clinspan_export.export import FILES, Permissions, Reading, export
 from clinspan_export.verify.limits import Gates
 from clinspan_export.verify.notes import own_samples, read_samples
@@ -144,7 +144,7 @@ def _export(options: argparse.Namespace) -> Bundle:
         reading=Reading(
             scheme=options.scheme,
             outside=options.outside,
-            rename=_renames(options.rename),
+            rename=split_pairs(options.rename, "--rename", "ENTITY=NAME"),
             window=options.window,
             overlap=options.overlap,
             aggregation=options.aggregation,
@@ -167,13 +167,6 @@ def _checks(options: argparse.Namespace) -> Checks:
         show_text=options.show_text,
         report=None if options.report is None else Path(options.report),
     )
-
-
-def _renames(pairs: Sequence[str]) -> dict[str, str]:
-    wrong = [pair for pair in pairs if "=" not in pair]
-    if wrong:
-        raise ExportError(f"--rename {wrong[0]}: expected ENTITY=NAME")
-    return {old: new for old, _, new in (pair.rpartition("=") for pair in pairs)}
 
 
 def _summary(bundle: Bundle) -> str:

@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from clinspan.bundle.manifest import DEFAULT_WINDOW, Bundle, open_bundle
-from clinspan.cli.evaluate import find
 from clinspan.documents.annotated import FORMATS, read_annotated
 from clinspan.documents.document import Document
+from clinspan.documents.find import find
 from clinspan.documents.score_report import as_table
 from clinspan.documents.scores import evaluate
 from clinspan.errors import InputError
@@ -173,7 +173,7 @@ def default_base() -> str:
 
 def measure(bundle: Path, documents: Sequence[Document], name: str) -> str:
     """Evaluate a bundle through the runtime, note the scores in it, and return them as a table."""
-    scores = evaluate(documents, find(Recognizer.load(bundle), documents, {}))
+    scores = evaluate(documents, find(Recognizer.load(bundle), documents))
     opened: Bundle = open_bundle(bundle)
     figures = {match: asdict(score) for match, score in scores.micro.items()}
     replace(opened, evaluation={**opened.evaluation, name: json.loads(json.dumps(figures))}).write_manifest()

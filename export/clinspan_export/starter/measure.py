@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clinspan.cli.evaluate import find
 from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document
+from clinspan.documents.find import find
 from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
 from clinspan_export.starter.sources import medication_lines, read_rows
@@ -70,7 +70,7 @@ def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, A
     for precision in ("int8", "fp32"):
         recognizer = Recognizer.load(bundle, precision=precision)
         for name, documents in sets.items():
-            found = find(recognizer, documents, RENAMED.get(name, {}))
+            found = find(recognizer, documents, rename=RENAMED.get(name))
             scores = evaluate(documents, found)
             wrong = sum(
                 {(e.start, e.end, e.label) for e in entities if e.label in scores.labels}
@@ -105,7 +105,7 @@ def against(bundle: Path, medication: Path, sets: Mapping[str, Sequence[Document
     for precision in ("int8", "fp32"):
         models = [Recognizer.load(folder, precision=precision) for folder in (bundle, medication)]
         for name, documents in sets.items():
-            ten, seven = (find(model, documents, {}) for model in models)
+            ten, seven = (find(model, documents) for model in models)
             rows[name][precision] = {
                 match: _rounded(
                     {

@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -20,6 +20,26 @@ Load = Callable[[argparse.Namespace], Recognizer]
 
 class UsageError(Exception):
     """The command line asks for what cannot be."""
+
+
+def split_pairs(values: Sequence[str], option: str, form: str) -> dict[str, str]:
+    """Split values such as OLD=NEW at their last equals sign: labels may have one of their own.
+
+    Args:
+        values: what was given.
+        option: the option it was given to, for the error.
+        form: what the option takes, for the error.
+
+    Raises:
+        InputError: a value has no equals sign, or nothing before or after it.
+    """
+    pairs = {}
+    for value in values:
+        old, _, new = value.rpartition("=")
+        if not old or not new:
+            raise InputError(f"{option} {value}: expected {form}")
+        pairs[old] = new
+    return pairs
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from clinspan.cli.base import Load, write_text
+from clinspan.cli.base import Load, split_pairs, write_text
 from clinspan.documents.annotated import FORMATS, read_annotated
-from clinspan.documents.document import Document, Entity
+from clinspan.documents.find import find
 from clinspan.documents.score_report import as_html, as_json, as_table
 from clinspan.documents.scores import evaluate
 from clinspan.errors import InputError
-from clinspan.recognizer import Recognizer
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -53,12 +51,12 @@ def run(options: argparse.Namespace, load: Load) -> str:
     Raises:
         InputError: the annotated documents or an option cannot be used.
     """
-    names = _names(options.map)
+    names = split_pairs(options.map, "--map", "FOUND=ANNOTATED")
     gold = list(read_annotated(options.gold, format=options.gold_format))
     if not gold:
         raise InputError(f"{options.gold}: no document to score")
     recognizer = load(options)
-    found = find(recognizer, gold, names)
+    found = find(recognizer, gold, rename=names)
     scores = evaluate(gold, found, labels=options.label, resamples=options.resamples, seed=options.seed)
     if options.html:
         title = f"{recognizer.report().model} on {Path(options.gold).name}"
@@ -66,18 +64,3 @@ def run(options: argparse.Namespace, load: Load) -> str:
     if options.format == "json":
         return as_json(scores, {"gold": options.gold, "model": asdict(recognizer.report()), "map": names})
     return as_table(scores)
-
-
-def find(recognizer: Recognizer, gold: Sequence[Document], names: dict[str, str]) -> list[list[Entity]]:
-    """What the model finds in each document, its labels renamed by `names`."""
-    return [
-        [Entity(span.start, span.end, names.get(span.label, span.label)) for span in spans]
-        for spans in recognizer.pipe(document.text for document in gold)
-    ]
-
-
-def _names(pairs: Sequence[str]) -> dict[str, str]:
-    wrong = [pair for pair in pairs if not all(pair.partition("=")[::2])]
-    if wrong:
-        raise InputError(f"--map {wrong[0]}: expected FOUND=ANNOTATED, such as DRUG=TREATMENT")
-    return {found: annotated for found, _, annotated in (pair.partition("=") for pair in pairs)}
