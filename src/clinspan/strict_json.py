@@ -1,27 +1,29 @@
-"""Strict JSON: a file that nobody checked becomes an object whose fields are checked as they are taken.
+"""Read JSON that nobody checked: the only place in the package that parses it.
 
 Python's own reader takes the last of two equal keys, NaN, and numbers too large for a float. Here each of
-these is an error, so that no two readers of a file can disagree on what it says.
+these is an error, so that no two readers of a file can disagree on what it says. The fields of an object are
+checked as they are taken.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinspan.errors import BundleError
+from clinspan.errors import BundleError, InputError
 
-# The largest manifests hold a report a note for thousands of notes, and stay below a tenth of this.
+# The largest manifests hold a report on each of thousands of notes, and stay below a tenth of this.
 MAX_JSON_BYTES = 8 * 2**20
 MAX_NAME = 200
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """What a file holds; never more than `limit` bytes are taken into memory.
+    """Read a file without ever taking more than `limit` bytes into memory.
 
     Raises:
         BundleError: it is longer, or cannot be read.
@@ -36,43 +38,61 @@ def read_bytes(path: Path, limit: int) -> bytes:
     return content
 
 
-def parse_object(content: bytes, source: Path) -> dict[str, Any]:
-    """Read a JSON object.
+def parse_json(
+    content: bytes | str, where: str, *, error: Callable[[str], Exception] = InputError, quotes: bool = False
+) -> Any:
+    """Read a JSON value.
 
     Args:
-        content: the file's bytes.
-        source: the file, for messages.
+        content: the text, or its bytes in UTF-8.
+        where: file, or file and line, for the message.
+        error: makes the error from the message; InputError by default.
+        quotes: whether the message may quote keys and numbers. Never where the JSON may hold a note.
 
     Raises:
-        BundleError: no JSON object in UTF-8, a key given twice, NaN or infinity, or nested too deep.
+        InputError: not JSON, not UTF-8, a key given twice, NaN, infinity, a number too large, or nested too deeply.
     """
     try:
-        data = json.loads(
-            content.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
-        canonical(data)
+        text = content if isinstance(content, str) else content.decode("utf-8")
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except _RefusedError as refused:
+        problem = refused.quoting if quotes else str(refused)
+    except json.JSONDecodeError as wrong:
+        problem = f"at {'' if wrong.lineno == 1 else f'line {wrong.lineno}, '}column {wrong.colno}"
     except RecursionError:
-        raise BundleError(f"{source} is not readable JSON: nested too deep") from None
-    except UnicodeError as error:
-        raise BundleError(f"{source} is not readable JSON: not UTF-8 text") from error
-    except ValueError as error:
-        raise BundleError(f"{source} is not readable JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise BundleError(f"{source} is not a JSON object")
-    return data
+        problem = "nested too deeply"
+    except UnicodeError:
+        problem = "not UTF-8 text"
+    except ValueError:
+        problem = "a number has too many digits"
+    # Raised out here: Python's own errors hold the whole text, and `from None` would only hide them.
+    raise error(f"{where}: not valid JSON: {problem}")
+
+
+def parse_object(
+    content: bytes | str, where: str, *, error: Callable[[str], Exception] = InputError, quotes: bool = False
+) -> dict[str, Any]:
+    """Read a JSON object; as `parse_json`, and any other value is an error too."""
+    value = parse_json(content, where, error=error, quotes=quotes)
+    if not isinstance(value, dict):
+        raise error(f"{where}: {kind(value)}, expected a JSON object")
+    return value
+
+
+def kind(value: object) -> str:
+    """Say what a JSON value is, for a message: `a list`, or `missing` for null and a field that is not there."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "missing"}
+    return names.get(type(value), "a number")
 
 
 def canonical(data: object) -> bytes:
-    """The one way to write a JSON value, whatever its layout and the order of its keys."""
+    """Write a JSON value in the one way that does not depend on its layout and the order of its keys."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8")
 
 
 def brief(value: object) -> str:
-    """A value for a message: printable, and short whatever the file holds."""
+    """Write a value for a message: printable, and short whatever the file holds."""
     try:
         shown = repr(value)
     except RecursionError:
@@ -80,23 +100,31 @@ def brief(value: object) -> str:
     return shown if len(shown) <= 80 else f"{shown[:77]}..."
 
 
+class _RefusedError(ValueError):
+    """JSON that Python reads and this module does not; `quoting` is its message with the key or number in it."""
+
+    def __init__(self, message: str, quoting: str) -> None:
+        super().__init__(message)
+        self.quoting = quoting
+
+
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in data:
-            raise ValueError(f"the key {brief(key)} is given twice")
-        data[key] = value
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        raise _RefusedError("a key is given twice", f"the key {brief(twice)} is given twice")
     return data
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    message = f"{name} is not a JSON number"
+    raise _RefusedError(message, message)
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"the number {brief(digits)} is too large")
+        raise _RefusedError("a number is too large", f"the number {brief(digits)} is too large")
     return number
 
 
@@ -107,8 +135,24 @@ class Fields:
     data: dict[str, Any]
     source: Path
 
+    @classmethod
+    def parse(cls, content: bytes, source: Path) -> Fields:
+        """Read the JSON object of a model folder's file.
+
+        Raises:
+            BundleError: as `parse_json`, or it cannot be written as UTF-8 again.
+        """
+        data = parse_object(content, str(source), error=BundleError, quotes=True)
+        try:
+            canonical(data)
+        except UnicodeError as error:
+            raise BundleError(f"{source}: not valid JSON: not UTF-8 text") from error
+        except RecursionError:
+            raise BundleError(f"{source}: not valid JSON: nested too deeply") from None
+        return cls(data, source)
+
     def get(self, name: str, kind: type, default: Any = None) -> Any:
-        """A field of a type; the default where it is missing."""
+        """Take a field of a type; the default where it is missing."""
         value = self.data.get(name, default)
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             found = "missing" if name not in self.data else f"a {type(value).__name__}"
@@ -116,32 +160,32 @@ class Fields:
         return value
 
     def number(self, name: str, *, least: int, most: int) -> int:
-        """A whole number in a range."""
+        """Take an integer in a range."""
         value: int = self.get(name, int)
         if not least <= value <= most:
             raise BundleError(f"{self.source}: {name} is {brief(value)}, expected {least} to {most}")
         return value
 
     def text(self, name: str) -> str:
-        """A short string without control characters."""
+        """Take a short string without control characters."""
         return self._short(name, self.get(name, str))
 
     def texts(self, name: str) -> list[str]:
-        """A list of such strings."""
+        """Take a list of such strings."""
         values = self.get(name, list)
         if not all(isinstance(value, str) for value in values):
             raise BundleError(f"{self.source}: {name} is not a list of strings")
         return [self._short(name, value) for value in values]
 
     def texts_by_name(self, name: str) -> dict[str, str]:
-        """An object of such strings; an empty one where it is missing."""
+        """Take an object of such strings; an empty one where it is missing."""
         values = self.get(name, dict, {})
         if not all(isinstance(value, str) for value in values.values()):
             raise BundleError(f"{self.source}: {name} is not an object of strings")
         return {self._short(name, key): self._short(name, value) for key, value in values.items()}
 
     def inside(self, *names: str) -> Fields:
-        """The object that names lead to, one inside the other."""
+        """Take the object that names lead to, one inside the other."""
         fields = self
         for name in names:
             fields = Fields(fields.get(name, dict), self.source)

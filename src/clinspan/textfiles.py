@@ -6,16 +6,15 @@ No message contains text of a note.
 from __future__ import annotations
 
 import gzip
-import json
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from clinspan.documents.document import Entity
 from clinspan.errors import InputError
+from clinspan.strict_json import parse_object
 
 # The largest line or text file that is read unless more is asked for: far more than any note, far less than memory.
 MAX_BYTES = 64 * 2**20
@@ -104,7 +103,7 @@ def read_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str,
 
 
 def decode_line(line: bytes | None, where: str, *, first: bool, max_bytes: int) -> str:
-    """The text of a line that `scan_lines` gave; the first may begin with a byte order mark.
+    """Decode a line that `scan_lines` gave; the first may begin with a byte order mark.
 
     Raises:
         InputError: it is not UTF-8, or was too long.
@@ -115,7 +114,7 @@ def decode_line(line: bytes | None, where: str, *, first: bool, max_bytes: int) 
 
 
 def read_at_most(stream: BinaryIO, max_bytes: int, where: str) -> bytes:
-    """All of a stream.
+    """Read all of a stream.
 
     Raises:
         InputError: it holds more than `max_bytes` bytes; little more than those are read.
@@ -131,7 +130,7 @@ def read_at_most(stream: BinaryIO, max_bytes: int, where: str) -> bytes:
 
 
 def decode(data: bytes, where: str, *, mark: bool) -> str:
-    """UTF-8 as text, without the byte order mark that it may begin with where `mark`.
+    """Decode UTF-8; where `mark`, without the byte order mark that it may begin with.
 
     Raises:
         InputError: it is not UTF-8.
@@ -144,92 +143,12 @@ def decode(data: bytes, where: str, *, mark: bool) -> str:
     raise InputError(f"{where}: not UTF-8 (byte {wrong}): convert it first")
 
 
-def read_objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (place, object) for every line of a JSONL file that is not blank.
 
     Raises:
-        InputError: as `read_lines`, or a line is no JSON object.
+        InputError: as `read_lines`, or a line is not a JSON object.
     """
     for where, line in read_lines(path):
         if line.strip():
             yield where, parse_object(line, where)
-
-
-class _DuplicateKeyError(ValueError):
-    """Two values for one key: JSON leaves open which one counts, so neither is taken."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise _DuplicateKeyError
-    return row
-
-
-def parse_object(line: str, where: str) -> Mapping[str, Any]:
-    """Parse one JSON object.
-
-    Raises:
-        InputError: it is none, is nested too deeply, or has a key twice; the message says where.
-    """
-    row: object = None
-    problem = ""
-    try:
-        row = json.loads(line, object_pairs_hook=_unique)
-    except RecursionError:
-        raise InputError(f"{where}: the JSON is nested too deeply") from None
-    except _DuplicateKeyError:
-        raise InputError(f"{where}: an object of the JSON has the same key twice") from None
-    except ValueError as error:
-        column = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        problem = f"not valid JSON{column}"
-    if problem:  # raised out here: a JSON error holds the whole line
-        raise InputError(f"{where}: {problem}")
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: {kind(row)}, expected a JSON object")
-    return row
-
-
-def kind(value: object) -> str:
-    """What a value is, for an error message."""
-    return "missing" if value is None else f"a {type(value).__name__}"
-
-
-# More than any text has characters; Python refuses to read numbers of thousands of digits.
-_DIGITS = 18
-
-
-def offset(value: object, name: str, where: str) -> int:
-    """An offset in characters; numbers written as strings are taken, as protocol buffers write them so.
-
-    Raises:
-        InputError: it is no whole number.
-    """
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"{where}: {name} is {kind(value)}, expected a whole number of characters")
-    return value
-
-
-def checked(entities: Iterable[Entity], length: int, where: str) -> tuple[Entity, ...]:
-    """The entities in the order of the text.
-
-    Raises:
-        InputError: one is empty or leaves the text of `length` characters, or two overlap.
-    """
-    ordered = tuple(sorted(entities, key=lambda entity: (entity.start, entity.end)))
-    end = 0
-    for entity in ordered:
-        if not 0 <= entity.start < entity.end <= length:
-            raise InputError(
-                f"{where}: annotation {entity.start} to {entity.end} ({entity.label}) does not lie in a text of "
-                f"{length} characters"
-            )
-        if entity.start < end:
-            raise InputError(
-                f"{where}: annotation {entity.start} to {entity.end} ({entity.label}) overlaps the one before it, "
-                f"which ends at {end}"
-            )
-        end = entity.end
-    return ordered

@@ -219,7 +219,7 @@ def test_gold_labels_that_the_model_lacks_are_left_out_and_named(source: Path, t
         ("", "is empty"),
         ("{nonsense\n", "line 1: not valid JSON"),
         ('{"text": "a"}\n{"note": "b"}\n', "line 2: text is missing"),
-        ('{"text": "a", "entities": {}}\n', "line 1: entities is a dict"),
+        ('{"text": "a", "entities": {}}\n', "line 1: entities is an object"),
         ('{"text": "a", "entities": [{"label": "X", "start": 0}]}\n', "line 1: end is missing"),
         ('{"text": "a", "entities": [{"label": "X", "start": 0, "end": 5}]}\n', "0 to 5 .X. does not lie"),
         ('{"text": "a", "id": "x"}\n{"text": "b", "id": "x"}\n', "repeat the id"),

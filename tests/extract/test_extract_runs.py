@@ -162,10 +162,10 @@ def bad_jsonl(path: Path) -> dict[str, str]:
         "not valid JSON": f'{{"text": "{SECRET}'.encode(),
         "expected a JSON object": f'["{SECRET}"]'.encode(),
         "'text' is missing": f'{{"note": "{SECRET}"}}'.encode(),
-        "'text' is a int": b'{"text": 5}',
+        "'text' is a number": b'{"text": 5}',
         "not UTF-8": f'{{"text": "{SECRET} \xb0"}}'.encode("latin-1"),
         "nested too deeply": f'{{"text": "{SECRET}", "x": {"[" * 9_000}'.encode(),
-        "same key twice": f'{{"text": "{SECRET}", "text": "{SECRET}"}}'.encode(),
+        "a key is given twice": f'{{"text": "{SECRET}", "text": "{SECRET}"}}'.encode(),
         "longer than the limit of 10,000 bytes": f'{{"text": "{SECRET * 1000}"}}'.encode(),
         "expected a name": f'{{"id": {{"x": "{SECRET}"}}, "text": "x"}}'.encode(),
     }
@@ -590,7 +590,7 @@ def test_resume_refuses_a_file_that_is_none_of_ours(content: bytes, tmp_path: Pa
     out.write_bytes(content)
     code, said = extract(source, "-f", "jsonl", "-o", out, "--resume")
     assert code == 1
-    assert "no result of clinspan" in said
+    assert "not a result of clinspan" in said
     assert out.read_bytes() == content
 
 

@@ -55,7 +55,8 @@ NO_NOTE_THERE = {
     "package/": "makes packages; never sees a note",
     "cli/package.py": "makes packages; never sees a note",
     "bundle/manifest.py": "reads model folders, before any note",
-    "strict_json.py": "reads model folders, before any note",
+    "strict_json.py:read_bytes": "reads model folders, before any note",
+    "strict_json.py:Fields": "reads model folders, before any note",
     "bundle/integrity.py": "reads model folders, before any note",
     "bundle/hub_folder.py": "reads model folders, before any note",
     "bundle/onnx_scan.py": "reads model folders, before any note",
@@ -247,7 +248,9 @@ LINES: dict[str, str | bytes] = {
     "string": json.dumps(NOTE),
     "text missing": json.dumps({"note": NOTE}),
     "text a list": json.dumps({"text": [NOTE]}),
-    "key twice": f'{{"text": "{NOTE}", "text": "{NOTE}"}}',
+    "key twice": f'{{"text": "{NOTE}", "{NOTE}": 1, "{NOTE}": 1}}',
+    "constant": f'{{"text": "{NOTE}", "{NOTE}": NaN}}',
+    "number too large": f'{{"text": "{NOTE}", "{NOTE}": 1e999}}',
 }
 for kind, content in LINES.items():
     path(f"notes {kind}", reading(notes_of, "notes.jsonl", content))

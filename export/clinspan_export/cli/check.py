@@ -17,7 +17,8 @@ from clinspan.documents import jsonl as own
 from clinspan.documents.annotated import FORMATS, read_annotated
 from clinspan.documents.document import Document
 from clinspan.errors import InputError
-from clinspan.textfiles import parse_object, read_lines
+from clinspan.strict_json import parse_object
+from clinspan.textfiles import read_lines
 
 DOCUMENTS = (50, 100_000)
 LABELS = (1, 100)

@@ -32,7 +32,7 @@ from clinspan.bundle.integrity import (
 )
 from clinspan.bundle.signature import SIGNATURE, check_signature
 from clinspan.errors import BundleError, InputError
-from clinspan.strict_json import MAX_JSON_BYTES, Fields, brief, canonical, parse_object, read_bytes
+from clinspan.strict_json import MAX_JSON_BYTES, Fields, brief, canonical, read_bytes
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import LabelSet, detect
 from clinspan.text.windows import check
@@ -190,7 +190,7 @@ def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
 
 
 def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
-    data = Fields(parse_object(content, folder / MANIFEST), folder / MANIFEST)
+    data = Fields.parse(content, folder / MANIFEST)
     version = data.text("schema_version")
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise BundleError(
@@ -232,7 +232,7 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
 
 def _from_config(folder: Path, verify: str) -> Bundle:
     source = folder / "config.json"
-    config = Fields(parse_object(read_bytes(source, MAX_JSON_BYTES), source), source)
+    config = Fields.parse(read_bytes(source, MAX_JSON_BYTES), source)
     tokenizer = folder / "tokenizer.json"
     if not tokenizer.is_file():
         raise BundleError(f"tokenizer.json is missing in {folder}")

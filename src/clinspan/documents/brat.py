@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from clinspan.documents.document import Document, Entity
+from clinspan.documents.document import Document, Entity, checked, offset
 from clinspan.errors import InputError
-from clinspan.textfiles import checked, decode, offset, read_lines
+from clinspan.textfiles import decode, read_lines
 
 
 def read(folder: Path) -> Iterator[Document]:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from clinspan.documents.document import Document, Entity
+from clinspan.documents.document import Document, Entity, checked, offset
 from clinspan.errors import InputError
-from clinspan.textfiles import checked, kind, offset, read_objects
+from clinspan.strict_json import kind
+from clinspan.textfiles import read_objects
 
 
 def read(path: Path) -> Iterator[Document]:

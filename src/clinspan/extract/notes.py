@@ -10,16 +10,8 @@ from pathlib import Path
 
 from clinspan.errors import InputError
 from clinspan.extract.folder import NOTE_SUFFIXES, walk
-from clinspan.textfiles import (
-    MAX_BYTES,
-    decode,
-    decode_line,
-    kind,
-    open_bytes,
-    parse_object,
-    read_at_most,
-    scan_lines,
-)
+from clinspan.strict_json import kind, parse_object
+from clinspan.textfiles import MAX_BYTES, decode, decode_line, open_bytes, read_at_most, scan_lines
 
 
 @dataclass(frozen=True, slots=True)

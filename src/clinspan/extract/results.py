@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from clinspan.errors import InputError
 from clinspan.extract.output import LINE_BEGIN
+from clinspan.strict_json import parse_object
 
 try:
     import fcntl
@@ -69,23 +69,24 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _record(line: bytes, where: str, end: int) -> Record:
-    try:
-        row = json.loads(line) if line.startswith(LINE_BEGIN) else None
-    except (ValueError, RecursionError):
-        row = None
-    if isinstance(row, dict) and isinstance(row.get("id"), str):
+    if line.startswith(LINE_BEGIN):
+        row = parse_object(line, where, error=lambda _: _not_ours(where))
         spans, error = row.get("spans"), row.get("error")
-        if isinstance(spans, list) or isinstance(error, str):
+        if isinstance(row["id"], str) and (isinstance(spans, list) or isinstance(error, str)):
             count = len(spans) if isinstance(spans, list) else 0
             return Record(where, row["id"], error, count, line[:-1].decode("utf-8"), end)
-    raise InputError(f"{where}: no result of clinspan: --resume goes on with a file that it began alone")
+    raise _not_ours(where)
+
+
+def _not_ours(where: str) -> InputError:
+    return InputError(f"{where}: not a result of clinspan: --resume continues only a file that it began")
 
 
 def _check_torn(line: bytes, where: str) -> None:
     """Refuse to cut off what cannot be the beginning of a line of ours; a power cut may leave NULs behind it."""
     begun = line.rstrip(b"\0")
     if not (begun.startswith(LINE_BEGIN) or LINE_BEGIN.startswith(begun)):
-        raise InputError(f"{where}: no result of clinspan: --resume goes on with a file that it began alone")
+        raise _not_ours(where)
 
 
 class ResultFile:

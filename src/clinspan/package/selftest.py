@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import struct
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from clinspan.package.errors import PackageError
 from clinspan.package.targets import Target
+from clinspan.strict_json import parse_object
 
 _PROBE = Path(__file__).parent / "_probe.py"
 _SECONDS = 600
@@ -84,7 +84,7 @@ def self_test(
     if done.returncode != 0 or not lines:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise PackageError(f"the packed function does not run alone: {last}")
-    found = json.loads(lines[-1])
+    found = parse_object(lines[-1], "the self-test's answer", error=PackageError, quotes=True)
     if found["status"] != 200:
         raise PackageError(f"the packed function failed on the self-test note: {found['error']}")
     if not found["exact"]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from clinspan import strict_json
 from clinspan.errors import ClinspanError
 from clinspan.extract.notes import Note
 from clinspan.serving.limits import Limits
+from clinspan.strict_json import kind
 from clinspan.text.decode import AGGREGATIONS, Threshold
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -53,17 +55,14 @@ def parse_json(body: bytes | str, limits: Limits) -> Any:
         raise RequestError(
             413, "too_large", f"the body has {size} bytes, and at most {limits.max_bytes} are allowed"
         )
+    text, problem = "", None
     try:
-        return json.loads(body if isinstance(body, str) else body.decode("utf-8-sig"))
+        text = body if isinstance(body, str) else body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        code, message = "not_utf8", f"the body is not UTF-8 (byte {error.start})"
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        code, message = "not_json", f"the body is not valid JSON ({where})"
-    except (ValueError, RecursionError):  # a number too long to read, or nesting too deep
-        code, message = "not_json", "the body is not JSON that can be read"
-    # Raised out here: Python's own errors hold the whole body, and `from None` would only hide them.
-    raise RequestError(400, code, message)
+        problem = error.start
+    if problem is not None:  # raised out here: Python's own error holds the whole body
+        raise RequestError(400, "not_utf8", f"the body is not UTF-8 (byte {problem})")
+    return strict_json.parse_json(text, "the body", error=partial(RequestError, 400, "not_json"))
 
 
 def parse_request(data: object, limits: Limits) -> Request:
@@ -77,7 +76,7 @@ def parse_request(data: object, limits: Limits) -> Request:
         RequestError: 400 it is not of the kind described, 413 it holds too much.
     """
     if not isinstance(data, dict):
-        raise _wrong(f"the request is {_kind(data)}: expected an object with text or notes")
+        raise _wrong(f"the request is {kind(data)}: expected an object with text or notes")
     fields = {"text", "notes", *OPTION_CHECKS}
     if not set(data) <= fields:
         raise _wrong(f"the request has an unknown field: expected some of {', '.join(sorted(fields))}")
@@ -103,7 +102,7 @@ def parse_request(data: object, limits: Limits) -> Request:
 
 def _notes(rows: object, limits: Limits) -> tuple[Note, ...]:
     if not isinstance(rows, list):
-        raise _wrong(f"notes is {_kind(rows)}: expected a list of objects with id and text")
+        raise _wrong(f"notes is {kind(rows)}: expected a list of objects with id and text")
     if len(rows) > limits.max_notes:
         raise RequestError(
             413, "too_large", f"there are {len(rows)} notes, and at most {limits.max_notes} are allowed"
@@ -117,18 +116,18 @@ def _notes(rows: object, limits: Limits) -> tuple[Note, ...]:
 def _note(row: object, number: int) -> Note:
     where = f"notes[{number}]"
     if not isinstance(row, dict):
-        raise _wrong(f"{where} is {_kind(row)}: expected an object with id and text")
+        raise _wrong(f"{where} is {kind(row)}: expected an object with id and text")
     if not set(row) <= {"id", "text"}:
         raise _wrong(f"{where} has an unknown field: expected id and text")
     name = row.get("id", number)
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise _wrong(f"{where}.id is {_kind(name)}: expected a string or a whole number")
+        raise _wrong(f"{where}.id is {kind(name)}: expected a string or a whole number")
     return Note(_text(str(name), f"{where}.id"), _text(row.get("text"), f"{where}.text"))
 
 
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str):
-        raise _wrong(f"{where} is {_kind(value)}: expected a string")
+        raise _wrong(f"{where} is {kind(value)}: expected a string")
     if _SURROGATE.search(value):
         # It could not be sent back: an answer is UTF-8.
         raise _wrong(f"{where} holds half of a surrogate pair: it is no valid Unicode text")
@@ -164,8 +163,3 @@ OPTION_CHECKS = {"threshold": _threshold, "aggregation": _aggregation, "timeout"
 
 def _wrong(message: str) -> RequestError:
     return RequestError(400, "bad_request", message)
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
