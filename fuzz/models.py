@@ -6,7 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tests.support import example_notes, small_tokenizers, tiny
+from tests.support import bundles, example_notes, small_tokenizers
 
 from clinspan import Recognizer
 
@@ -34,8 +34,7 @@ def scratch() -> Path:
 @cache
 def bundle(family: str) -> Path:
     """A bundle with a tokenizer of a family."""
-    notes = [path.read_text(encoding="utf-8") for path in example_notes.EXAMPLES]
-    return tiny.bundle(scratch() / family, FAMILIES[family](notes))
+    return bundles.bundle(scratch() / family, FAMILIES[family](example_notes.texts()))
 
 
 @cache

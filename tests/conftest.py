@@ -33,7 +33,7 @@ def starter() -> Recognizer:
 @pytest.fixture(scope="session")
 def notes() -> list[str]:
     """Our example notes, awkward characters and line ends included."""
-    return [path.read_bytes().decode("utf-8") for path in example_notes.EXAMPLES]
+    return example_notes.texts()
 
 
 @pytest.fixture

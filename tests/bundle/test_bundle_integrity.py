@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support import tinybundle as tiny
+from tests.support import bundles, onnx_models
+from tests.support.example_notes import NOTE
 
 from clinspan import BundleError, InputError, Recognizer, Span
 from clinspan.bundle import integrity as files
@@ -27,18 +28,18 @@ TOKENIZER = "tokenizer.json"
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle; tests put back what they change."""
-    return Path(tiny.bundle(tmp_path_factory.mktemp("integrity") / "bundle"))
+    return bundles.bundle(tmp_path_factory.mktemp("integrity") / "bundle")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A bundle of the test's own."""
-    return Path(tiny.bundle(tmp_path / "bundle"))
+    return bundles.bundle(tmp_path / "bundle")
 
 
 def spans_of(folder: Path, **options: Any) -> list[Span]:
     """What a bundle finds in our note."""
-    return Recognizer.load(folder, threads=1, **options).recognize(tiny.NOTE)
+    return Recognizer.load(folder, threads=1, **options).recognize(NOTE)
 
 
 def flips(path: Path, masks: Callable[[random.Random], list[int]]) -> Iterator[None]:
@@ -59,7 +60,7 @@ def flips(path: Path, masks: Callable[[random.Random], list[int]]) -> Iterator[N
             stream.write(content)
 
 
-@pytest.mark.parametrize("name", [TOKENIZER, tiny.MODEL])
+@pytest.mark.parametrize("name", [TOKENIZER, bundles.MODEL])
 def test_every_byte_of_a_file_counts(whole: Path, name: str) -> None:
     """Any one byte changed, tokenizer or graph: refused by its hash before anything reads it."""
     opened = open_bundle(whole)
@@ -90,23 +91,21 @@ def test_every_byte_of_the_manifest_counts(whole: Path) -> None:
     assert refused > 1.9 * (whole / MANIFEST).stat().st_size
 
 
-@pytest.mark.parametrize("name", [TOKENIZER, tiny.MODEL])
+@pytest.mark.parametrize("name", [TOKENIZER, bundles.MODEL])
 def test_changed_bytes_are_not_looked_for_where_only_sizes_are_asked_for(folder: Path, name: str) -> None:
     """`size` notices a file cut short and no other; `off` notices neither."""
     path = folder / name
     content = path.read_bytes()
     # Blanks at the end change neither a JSON text nor, as a doc string, a graph.
-    padded = content + (
-        b"\n" if name == TOKENIZER else tiny.onnx.ModelProto(doc_string="x").SerializeToString()
-    )
+    padded = content + (b"\n" if name == TOKENIZER else onnx_models.text(6, "x"))
     path.write_bytes(padded)
     for verify in ("full", "size"):
         with pytest.raises(BundleError, match="bytes, expected"):
             spans_of(folder, verify=verify)
     assert spans_of(folder, verify="off")
-    tiny.record(folder)
+    bundles.record(folder)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    tiny.edit(folder, MANIFEST, tokenizer={**manifest["tokenizer"], "sha256": "0" * 64})
+    bundles.edit(folder, MANIFEST, tokenizer={**manifest["tokenizer"], "sha256": "0" * 64})
     with pytest.raises(BundleError, match="sha256"):
         spans_of(folder)
     assert spans_of(folder, verify="size")
@@ -122,7 +121,7 @@ def test_the_manifest_is_checked_however_little_is_verified(folder: Path) -> Non
 
 def test_a_manifest_written_by_hand_needs_no_hash_of_its_own(folder: Path) -> None:
     """As manifests were before they had one; what it says of files is checked as ever."""
-    tiny.edit(folder, MANIFEST, name="by hand")
+    bundles.edit(folder, MANIFEST, name="by hand")
     assert Recognizer.load(folder, threads=1).report().model == "by hand"
 
 
@@ -162,11 +161,11 @@ def test_a_model_replaced_after_loading_is_not_taken_up(
 ) -> None:
     """The session for lone notes loads later, from the same file or not at all."""
     recognizer = Recognizer.load(folder, threads=2)
-    expected = recognizer.recognize(tiny.NOTE)
-    (folder / tiny.MODEL).write_bytes(b"another model")
+    expected = recognizer.recognize(NOTE)
+    (folder / bundles.MODEL).write_bytes(b"another model")
     with caplog.at_level(logging.WARNING, "clinspan"):
         for _ in range(4):
-            assert recognizer.recognize(tiny.NOTE) == expected
+            assert recognizer.recognize(NOTE) == expected
             for thread in threading.enumerate():
                 if thread.name == "clinspan-load":
                     thread.join()
@@ -181,7 +180,9 @@ VALUES = st.recursive(
     | st.integers(-(10**40), 10**40)
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(["IO", "O", "B-DRUG", "int8", "fp32", "../x", "tokenizer.json", tiny.MODEL, "0" * 64]),
+    | st.sampled_from(
+        ["IO", "O", "B-DRUG", "int8", "fp32", "../x", "tokenizer.json", bundles.MODEL, "0" * 64]
+    ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=6,
 )
@@ -221,7 +222,7 @@ def test_a_manifest_with_anything_in_it_is_refused_or_read(whole: Path, data: st
             refused = str(error)
         assert len(refused) < 1000
         assert "\n" not in refused
-        assert all(tiny.NOTE[span.start : span.end] == span.text for span in found)
+        assert all(NOTE[span.start : span.end] == span.text for span in found)
     finally:
         (whole / MANIFEST).write_bytes(original)
 
@@ -238,9 +239,9 @@ def test_any_bytes_for_a_manifest_are_refused(tmp_path: Path, content: bytes) ->
 def test_the_command_line_verifies_as_it_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--verify`; a damaged bundle is a failure, exit code 1."""
     note = folder.parent / "note.txt"
-    note.write_text(tiny.NOTE, encoding="utf-8")
+    note.write_text(NOTE, encoding="utf-8")
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    tiny.edit(folder, MANIFEST, tokenizer={**manifest["tokenizer"], "sha256": "0" * 64})
+    bundles.edit(folder, MANIFEST, tokenizer={**manifest["tokenizer"], "sha256": "0" * 64})
     assert main(["extract", str(note), "--model", str(folder)]) == 1
     assert "sha256" in capsys.readouterr().err
     assert main(["extract", str(note), "--model", str(folder), "--verify", "size"]) == 0

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support import tinybundle as tiny
+from tests.support import bundles
+from tests.support.example_notes import NOTE
 
 from clinspan import BundleError, InputError, MissingDependencyError, Recognizer
 from clinspan.bundle.manifest import MANIFEST, open_bundle
@@ -45,7 +46,7 @@ def keys(folder: Path, name: str, kind: object = None, password: bytes | None = 
 def signed(tmp_path: Path) -> tuple[Path, Path]:
     """A signed bundle and the public key."""
     secret, public = keys(tmp_path, "own")
-    folder = tiny.bundle(tmp_path / "bundle")
+    folder = bundles.bundle(tmp_path / "bundle")
     assert export_main(["sign", str(folder), "--key", str(secret)]) == 0
     return folder, public
 
@@ -53,8 +54,8 @@ def signed(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_signed_bundle_loads_with_its_key(signed: tuple[Path, Path]) -> None:
     """And without one, for those who do not ask."""
     folder, public = signed
-    with_key = Recognizer.load(folder, threads=1, public_key=public).recognize(tiny.NOTE)
-    assert with_key == Recognizer.load(folder, threads=1).recognize(tiny.NOTE)
+    with_key = Recognizer.load(folder, threads=1, public_key=public).recognize(NOTE)
+    assert with_key == Recognizer.load(folder, threads=1).recognize(NOTE)
 
 
 def test_a_signature_of_another_key_is_refused(signed: tuple[Path, Path], tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_every_byte_of_a_signature_counts(signed: tuple[Path, Path]) -> None:
             open_bundle(folder, public_key=public)
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "tokenizer.json", tiny.MODEL])
+@pytest.mark.parametrize("name", [MANIFEST, "tokenizer.json", bundles.MODEL])
 def test_whatever_changed_after_signing_is_refused(signed: tuple[Path, Path], name: str) -> None:
     """The manifest by its signature, layout included; the files by their hashes."""
     folder, public = signed
@@ -91,7 +92,7 @@ def test_whatever_changed_after_signing_is_refused(signed: tuple[Path, Path], na
 def test_files_and_manifest_changed_together_are_refused(signed: tuple[Path, Path]) -> None:
     """A whole other bundle under the old signature: every hash is right, and the signature is not."""
     folder, public = signed
-    tiny.save(tiny.graph(tiny.table(500)), folder)
+    bundles.save(folder, bundles.table_model(bundles.table(500)))
     assert Recognizer.load(folder, threads=1)
     with pytest.raises(BundleError, match="changed after it was signed"):
         Recognizer.load(folder, threads=1, public_key=public)
@@ -130,7 +131,7 @@ def test_the_command_line_takes_a_key(signed: tuple[Path, Path], tmp_path: Path)
     """`--public-key`: exit code 0 for the right key, 1 for a wrong one, 2 for none."""
     folder, public = signed
     note = tmp_path / "note.txt"
-    note.write_text(tiny.NOTE, encoding="utf-8")
+    note.write_text(NOTE, encoding="utf-8")
     _, other = keys(tmp_path, "other")
     call = ["extract", str(note), "--model", str(folder), "--public-key"]
     assert [main([*call, str(key)]) for key in (public, other, tmp_path / "gone")] == [0, 1, 2]
@@ -139,8 +140,8 @@ def test_the_command_line_takes_a_key(signed: tuple[Path, Path], tmp_path: Path)
 def test_a_broken_bundle_is_not_signed(tmp_path: Path) -> None:
     """A signature says that the bundle was whole when it was made."""
     secret, _ = keys(tmp_path, "own")
-    folder = tiny.bundle(tmp_path / "bundle")
-    (folder / tiny.MODEL).write_bytes(b"x")
+    folder = bundles.bundle(tmp_path / "bundle")
+    (folder / bundles.MODEL).write_bytes(b"x")
     with pytest.raises(BundleError, match="damaged"):
         sign(folder, secret)
     assert not (folder / SIGNATURE).exists()
@@ -148,7 +149,7 @@ def test_a_broken_bundle_is_not_signed(tmp_path: Path) -> None:
 
 def test_a_private_key_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     """Missing, no PEM, encrypted, public, of another kind: each with its reason."""
-    folder = tiny.bundle(tmp_path / "bundle")
+    folder = bundles.bundle(tmp_path / "bundle")
     (tmp_path / "text").write_text("no key")
     _, public = keys(tmp_path, "own")
     locked, _ = keys(tmp_path, "locked", password=b"secret")
@@ -169,7 +170,7 @@ def test_openssl_makes_and_checks_the_same_signature(tmp_path: Path) -> None:
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
-    folder = tiny.bundle(tmp_path / "bundle")
+    folder = bundles.bundle(tmp_path / "bundle")
     secret, public = tmp_path / "s.pem", tmp_path / "p.pem"
 
     def run(*arguments: object) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import example_notes, processes
+from tests.support import bundles, example_notes, processes
 
 from clinspan import ClosedError, DeadlineError, InputError, Recognizer
 
@@ -19,7 +19,7 @@ LONG = example_notes.SENTENCE * 2000
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Recognizer]:
     """A model of a few kilobytes on two workers."""
-    with Recognizer.load(processes.bundle(tmp_path / "bundle"), threads=2) as recognizer:
+    with Recognizer.load(bundles.bundle(tmp_path / "bundle"), threads=2) as recognizer:
         yield recognizer
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support import example_notes, processes
+from tests.support import bundles, example_notes, processes
 
 from clinspan import ClinspanError, ClosedError, Recognizer
 
@@ -20,7 +20,7 @@ LONG = example_notes.SENTENCE * 800
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return processes.bundle(tmp_path / "bundle")
+    return bundles.bundle(tmp_path / "bundle")
 
 
 @pytest.mark.parametrize(

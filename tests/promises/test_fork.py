@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.support import processes
+from tests.support import bundles, processes
 
 from clinspan import Recognizer
 from clinspan.engine import forks
@@ -113,7 +113,7 @@ finally:
     over = True
     [caller.join() for caller in callers]
 """,
-        processes.bundle(tmp_path / "bundle"),
+        bundles.bundle(tmp_path / "bundle"),
     )
 
 
@@ -160,7 +160,7 @@ def test_every_run_and_every_load_is_behind_the_gate(monkeypatch: pytest.MonkeyP
         onnxruntime.InferenceSession, "__init__", lambda *a, **k: (note("load"), load(*a, **k))[1]
     )
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *a, **k: (note("run"), run(*a, **k))[1])
-    with Recognizer.load(processes.bundle(tmp_path / "bundle"), threads=1) as recognizer:
+    with Recognizer.load(bundles.bundle(tmp_path / "bundle"), threads=1) as recognizer:
         recognizer.recognize("pain")
     assert seen == {("load", 1), ("run", 1)}
 
@@ -200,8 +200,8 @@ def refused():
 check(child(refused))
 assert recognizer.recognize(note) == expected
 """,
-        processes.bundle(tmp_path / "bundle"),
-        processes.bundle(tmp_path / "other", seed=1) / "onnx" / "model.onnx",
+        bundles.bundle(tmp_path / "bundle"),
+        bundles.bundle(tmp_path / "other", seed=1) / "onnx" / "model.onnx",
     )
 
 
@@ -229,7 +229,7 @@ def rest():
 check(child(rest))
 rest()
 """,
-        processes.bundle(tmp_path / "bundle"),
+        bundles.bundle(tmp_path / "bundle"),
     )
 
 

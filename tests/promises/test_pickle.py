@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support import example_notes, processes
+from tests.support import bundles, example_notes
 
 from clinspan import BundleError, Recognizer
 from clinspan.bundle.loading import Loaded
@@ -22,7 +22,7 @@ NOTE = example_notes.SENTENCE * 30
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return processes.bundle(tmp_path / "bundle")
+    return bundles.bundle(tmp_path / "bundle")
 
 
 def test_the_copy_gives_the_same_spans_with_the_same_settings(folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_process_loads_what_it_unpickles_again_and_again_once(folder: Path) ->
 def test_another_bundle_under_the_same_path_is_refused(folder: Path) -> None:
     """An executor with an older bundle would give other answers in silence."""
     pickled = pickle.dumps(Recognizer.load(folder, threads=1))
-    processes.bundle(folder.parent / "new", seed=1).rename(folder.parent / "moved")
+    bundles.bundle(folder.parent / "new", seed=1).rename(folder.parent / "moved")
     folder.rename(folder.parent / "old")
     (folder.parent / "moved").rename(folder)
     with pytest.raises(BundleError, match="another fp32 model or tokenizer"):

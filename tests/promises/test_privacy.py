@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support import example_notes, small_tokenizers, tiny
+from tests.support import bundles, example_notes, small_tokenizers
 from tokenizers import Tokenizer
 
 import clinspan
@@ -125,7 +125,7 @@ def tokenizer() -> Tokenizer:
 
 def recognizer(place: Place, *, table: np.ndarray | None = None, threads: int = 1) -> Recognizer:
     """The tiny model, whole or broken."""
-    folder = tiny.bundle(place.root / "inputs" / "bundle", tokenizer(), table=table)
+    folder = bundles.bundle(place.root / "inputs" / "bundle", tokenizer(), table=table)
     # A broken model would be refused on load, before a note is at hand.
     return Recognizer.load(folder, threads=threads, window=8, verify="full" if table is None else "off")
 
@@ -872,7 +872,7 @@ def test_recognizing_writes_nothing(tmp_path: Path) -> None:
 
 def test_what_is_reused_stays_in_memory_as_numbers(tmp_path: Path) -> None:
     """The windows that are kept are found by a hash: no text and no ids of a note are kept with them."""
-    model = Recognizer.load(tiny.bundle(tmp_path / "bundle", tokenizer()), threads=1, reuse=4)
+    model = Recognizer.load(bundles.bundle(tmp_path / "bundle", tokenizer()), threads=1, reuse=4)
     model.recognize(NOTE)
     cache = model._model.cache
     assert cache is not None

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import example_notes, processes
+from tests.support import bundles, example_notes, processes
 
 from clinspan import DeadlineError, InputError, Recognizer
 from clinspan.bundle.loading import MAX_CHARACTERS
@@ -22,7 +22,7 @@ MARKER = "XYZZYMARKER"
 @pytest.fixture(params=[1, 2], ids=["one-thread", "two-threads"])
 def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recognizer]:
     """A model of a few kilobytes."""
-    with Recognizer.load(processes.bundle(tmp_path / "bundle"), threads=request.param) as recognizer:
+    with Recognizer.load(bundles.bundle(tmp_path / "bundle"), threads=request.param) as recognizer:
         yield recognizer
 
 
@@ -95,7 +95,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """,
-        processes.bundle(tmp_path / "bundle"),
+        bundles.bundle(tmp_path / "bundle"),
         timeout=30,
     )
     assert said == "interrupted\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import example_notes, processes
+from tests.support import bundles, example_notes, processes
 
 from clinspan import Recognizer
 
@@ -75,7 +75,7 @@ def test_many_threads_get_the_bits_that_one_gets_alone(tmp_path: Path, reuse: in
 
     def come_and_go() -> None:
         for seed in range(5):
-            with Recognizer.load(processes.bundle(tmp_path / str(seed)), threads=2) as other:
+            with Recognizer.load(bundles.bundle(tmp_path / str(seed)), threads=2) as other:
                 other.recognize(NOTES[3])
 
     with shared:
@@ -90,7 +90,7 @@ def test_many_threads_get_the_bits_that_one_gets_alone(tmp_path: Path, reuse: in
 @pytest.mark.usefixtures("eager_switches")
 def test_two_models_side_by_side_do_not_mix(tmp_path: Path) -> None:
     """Each gives the spans that it gives alone, and each has threads for its cores and no more."""
-    folders = [processes.bundle(tmp_path / name, seed) for seed, name in enumerate("ab")]
+    folders = [bundles.bundle(tmp_path / name, seed=seed) for seed, name in enumerate("ab")]
     expected = []
     for folder in folders:
         with Recognizer.load(folder, threads=1) as alone:

@@ -1,4 +1,4 @@
-"""What tests of threads, processes and memory share: a bundle of a few kilobytes, and scripts on their own."""
+"""Scripts in processes of their own, and how many threads and megabytes a process holds."""
 
 from __future__ import annotations
 
@@ -9,45 +9,9 @@ import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from clinspan.bundle.integrity import record_file
-from clinspan.bundle.manifest import Bundle
-from clinspan.text.labels import detect
-from tests.support import example_notes, small_tokenizers
-
-LABELS = ["O", "B-PROBLEM", "I-PROBLEM", "B-DRUG", "I-DRUG"]
-
-
-def bundle(folder: Path, seed: int = 0) -> Path:
-    """Write a bundle whose model looks the logits of a token up in a table; another seed, another table."""
-    onnx = pytest.importorskip("onnx")
-    helper = onnx.helper
-    (folder / "onnx").mkdir(parents=True)
-    tokenizer = small_tokenizers.wordpiece(
-        path.read_text(encoding="utf-8") for path in example_notes.EXAMPLES
-    )
-    small_tokenizers.save(tokenizer, folder)
-    size = (tokenizer.get_vocab_size(), len(LABELS))
-    table = np.random.default_rng(seed).normal(size=size).astype(np.float32)
-    graph = helper.make_graph(
-        [helper.make_node("Gather", ["table", "input_ids"], ["logits"])],
-        "table",
-        [helper.make_tensor_value_info("input_ids", onnx.TensorProto.INT64, ["b", "t"])],
-        [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["b", "t", len(LABELS)])],
-        [onnx.numpy_helper.from_array(table, "table")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    (folder / "onnx" / "model.onnx").write_bytes(model.SerializeToString())
-    Bundle(
-        path=folder,
-        name=f"table {seed}",
-        labels=detect(LABELS),
-        models={"fp32": record_file(folder, "onnx/model.onnx")},
-        tokenizer=record_file(folder, "tokenizer.json"),
-    ).write_manifest()
-    return folder
+from tests.support import example_notes
 
 
 def run(script: str, *arguments: object, timeout: float = 60, stdin: str = "") -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -182,6 +183,10 @@ def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
         if public_key is not None:
             check_signature(folder / SIGNATURE, content, public_key)
         return _from_manifest(folder, content, verify)
+    if os.path.lexists(folder / MANIFEST):
+        raise BundleError(
+            f"{folder / MANIFEST} is not a file, or leads to none: nothing else is read in its place"
+        )
     if public_key is not None:
         raise BundleError(f"{folder} has no {MANIFEST}, so nothing in it is signed")
     if (folder / "config.json").is_file():
