@@ -1,0 +1,106 @@
+"""Code and commands on the pages do what the pages say."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from clinspan.cli.main import main as clinspan
+from clinspan_export.cli.main import main as clinspan_export
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "src/clinspan/starter/README.md",
+        *ROOT.glob("fuzz/*.md"),
+    ]
+)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_first_block_of_the_readme_prints_what_stands_below_it() -> None:
+    """A stranger who copies the block gets the very lines that the README shows."""
+    (language, code), (_, shown) = BLOCK.findall(README)[:2]
+    assert language == "python"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True
+    )
+    assert done.stdout == shown
+
+
+def test_every_python_block_of_the_readme_runs_after_the_one_before() -> None:
+    """Read from top to bottom, the README is one program."""
+    blocks = [code for language, code in BLOCK.findall(README) if language == "python"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile("\n".join(blocks), "README.md", "exec"), {"__name__": "readme"})
+
+
+def commands(name: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield (page, words) for each line of a code block, or piece of code in a line, that calls a command."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = "\n".join(code for language, code in BLOCK.findall(text) if language in {"", "sh", "bash"})
+        lines = blocks.replace("\\\n", " ").splitlines()
+        lines += re.findall(r"`([^`\n]+)`", BLOCK.sub("", text))
+        for line in lines:
+            if re.match(rf"\s*{re.escape(name)}\s", line):
+                yield page.name, line.partition(" #")[0].split()[1:]
+
+
+def help_of(main: Callable[[Sequence[str]], object], words: list[str]) -> str:
+    """Return the help of a command."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        main([*words, "--help"])
+    return said.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "main", "group"),
+    [("clinspan", clinspan, "package"), ("clinspan-export", clinspan_export, "")],
+    ids=["clinspan", "clinspan-export"],
+)
+def test_every_command_on_the_pages_has_the_options_that_it_is_given(
+    name: str, main: Callable[[Sequence[str]], object], group: str
+) -> None:
+    """A renamed flag or command cannot stay on a page."""
+    seen = 0
+    for page, words in commands(name):
+        known = r"[a-z]+(-bundle)?"
+        levels = [
+            word for word in words[:2] if re.fullmatch(known, word) and word not in {"checkpoint", "bundle"}
+        ]
+        levels = levels[: 2 if levels[:1] == [group] else 1]
+        if any("|" in word for word in words):
+            continue
+        text = help_of(main, levels)
+        assert text, f"{page}: {name} {' '.join(levels)} is not a command"
+        for flag in (word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)):
+            assert re.search(rf"(?<![\w-]){flag}(?![\w-])", text), f"{page}: {name} {levels} has no {flag}"
+            seen += 1
+    assert seen > 5
+
+
+def test_every_module_and_script_that_a_page_runs_exists() -> None:
+    """`python -m benchmarks.memory` and `scripts/test` on a page can be typed as they stand."""
+    seen = 0
+    for page, words in commands("python"):
+        if words[:1] == ["-m"] and words[1].split(".")[0] in {"benchmarks", "fuzz", "clinspan_export"}:
+            folder = ROOT / "export" if words[1].startswith("clinspan_export") else ROOT
+            path = folder / words[1].replace(".", "/")
+            assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), f"{page}: {words[1]}"
+            seen += 1
+        elif words and words[0].endswith(".py"):
+            assert (ROOT / words[0]).exists(), f"{page}: {words[0]}"
+            seen += 1
+    assert seen
