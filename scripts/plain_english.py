@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 # Files and folders that are clean and stay so.
-ROOTS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/index.md", "docs/architecture.md"]
+ROOTS = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/index.md",
+    "docs/architecture.md",
+]
 
 
 class Turn(NamedTuple):
