@@ -1,0 +1,1 @@
+"""What clinspan takes and gives, measured. See README.md in this folder."""

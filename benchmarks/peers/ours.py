@@ -1,0 +1,119 @@
+"""clinspan itself, as an application uses it; its parts, for what no option reaches; and bare onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from benchmarks.peers import Found, Run
+    from clinspan.bundle.loading import Loaded
+    from clinspan.bundle.manifest import Bundle
+    from clinspan.text.windows import Window
+
+    Ids = npt.NDArray[np.int32]
+    Logits = npt.NDArray[np.float32]
+
+
+def clinspan(
+    *,
+    bundle: str,
+    threads: int,
+    checkpoint: str = "",
+    precision: str = "int8",
+    device: str = "cpu",
+    load: Mapping[str, Any] | None = None,
+) -> Run:
+    """Load a recognizer; `load` is further options of `Recognizer.load`, `threads` 0 for its default."""
+    from clinspan import Recognizer
+
+    recognizer = Recognizer.load(
+        bundle, precision=precision, threads=threads or None, device=device, **(load or {})
+    )
+
+    def run(texts: Sequence[str]) -> Found:
+        results = [recognizer.recognize(texts[0])] if len(texts) == 1 else recognizer.pipe(texts)
+        return [[(s.label, s.start, s.end) for s in spans] for spans in results]
+
+    return run
+
+
+def loaded(bundle: str | Path, *, reuse: int = 0, session_options: Mapping[str, Any] | None = None) -> Loaded:
+    """Load the parts of an int8 recognizer, on one core: its model, its tokenizer, its windows."""
+    from clinspan.bundle.loading import Settings, load
+
+    settings = Settings(
+        Path(bundle), precision="int8", threads=1, reuse=reuse, session_options=session_options
+    )
+    return load(settings)
+
+
+def in_our_windows(
+    bundle: Bundle,
+    run: Callable[[Sequence[Ids]], Sequence[Logits]],
+    *,
+    batch: int = 1,
+    windows: Callable[..., list[Window]] | None = None,
+) -> Run:
+    """Read texts with clinspan's tokenizer, windows and decoding, and anyone's logits.
+
+    Args:
+        bundle: whose labels and windows.
+        run: from the ids of some windows, int32 (t,) each, to their logits, float32 (t, c) each.
+        batch: windows that run at once, of about equal length.
+        windows: in place of `clinspan.text.windows.plan`.
+    """
+    from clinspan.engine.schedule import in_batches
+    from clinspan.text.decode import label_table, read_words, spans
+    from clinspan.text.tokenizer import Tokenizer
+    from clinspan.text.windows import plan
+
+    tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path)
+    table = label_table(bundle.labels)
+
+    def find(texts: Sequence[str]) -> Found:
+        encodings = [tokenizer.encode(text) for text in texts]
+        words: list[list[Any]] = [[] for _ in texts]
+        jobs = []
+        for number, encoding in enumerate(encodings):
+            planned = (windows or plan)(encoding.cuts, window=bundle.window)
+            jobs += [(number, w, encoding.ids[w.start : w.stop]) for w in planned]
+        for (number, w, _), logits in in_batches(
+            jobs,
+            lambda job: len(job[2]),
+            lambda group: run([ids for _, _, ids in group]),
+            tokens=batch * bundle.window,
+        ):
+            word_ids = encodings[number].word_ids[w.start : w.stop]
+            words[number].append(read_words(logits, word_ids, "first", start=w.start))
+        return [
+            [(s.label, s.start, s.end) for s in spans(text, encoding, found, table)]
+            for text, encoding, found in zip(texts, encodings, words, strict=True)
+        ]
+
+    return find
+
+
+def bare_onnxruntime(*, bundle: str, checkpoint: str, threads: int) -> Run:
+    """Use no library at all: the three imports, a session and a run of made-up ids; finds nothing, answers at once."""
+    import numpy as np
+    import onnxruntime
+    import tokenizers  # noqa: F401 - part of what is measured
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(
+        Path(bundle, "onnx", "model_int8.onnx"), settings, providers=["CPUExecutionProvider"]
+    )
+    names = [node.name for node in session.get_inputs()]
+
+    def run(texts: Sequence[str]) -> Found:
+        for _ in texts:
+            session.run(None, {name: np.ones((1, 48), dtype=np.int64) for name in names})
+        return [[] for _ in texts]
+
+    return run

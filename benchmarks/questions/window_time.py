@@ -1,0 +1,202 @@
+"""What a window spends its time on: outside onnxruntime, and inside it."""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from types import CodeType
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.peers import ours
+from benchmarks.run.harness import Answer, options_parser
+from benchmarks.run.notes import SHORT, read_notes
+from benchmarks.run.record import save
+from clinspan import Recognizer
+from clinspan.bundle.manifest import open_bundle
+from clinspan.engine.session import Session
+from clinspan.text.decode import read_words, spans
+from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.windows import plan
+
+# None of these calls another, but for clinspan's session, which calls onnxruntime's.
+_RUN, _AROUND = onnxruntime.InferenceSession.run.__code__, Session.run.__code__
+_PARTS: dict[CodeType, str] = {
+    Tokenizer.encode.__code__: "tokenizer",
+    plan.__code__: "windows",
+    _RUN: "session_run",
+    _AROUND: "around_session_run",
+    read_words.__code__: "words_from_logits",
+    spans.__code__: "spans_from_words",
+}
+TOKENS = 190
+
+
+def overhead(arguments: Sequence[str]) -> None:
+    """Measure time outside `session.run`: tokenizing, planning windows, reading logits, making spans.
+
+    python -m benchmarks overhead --bundle BUNDLE --notes DIR          about 1 minute for BERT-base
+
+    One thread, in CPU time of that thread, so that other work on the machine hardly shows. Python's own profiler measures
+    the parts, the library carries no timers. They add up to the whole but for what is in no part, given as the rest.
+    """
+    parser = options_parser(overhead.__doc__, "notes", "name")
+    parser.add_argument("--bundle", help="default: the starter")
+    parser.add_argument("--calls", type=int, default=60, help="of short messages; of long notes a fourth")
+    options = parser.parse_args(arguments)
+    notes = sorted(read_notes(options.notes), key=len)
+    recognizer = Recognizer.load(options.bundle, precision="int8", threads=1)
+    for text in (SHORT, notes[-1]):
+        recognizer.recognize(text)
+    rows = [
+        {"texts": "short_messages", **_shares(recognizer, [SHORT], options.calls)},
+        {"texts": "long_notes", **_shares(recognizer, notes[-10:], max(1, options.calls // 4))},
+    ]
+    settings = {
+        "bundle": options.bundle or "starter",
+        "notes": Path(options.notes).name,
+        "threads": 1,
+        "calls": options.calls,
+    }
+    save("overhead", rows, settings, name=options.name)
+
+
+def _shares(recognizer: Recognizer, texts: Sequence[str], calls: int) -> Answer:
+    """Median share outside `session.run`, and the mean share of each part, over calls of one text each."""
+    outside: list[float] = []
+    plain: list[float] = []
+    parts = dict.fromkeys([*_PARTS.values(), "rest"], 0.0)
+    for number in range(calls):
+        text = texts[number % len(texts)]
+        recognize, profiler = partial(recognizer.recognize, text), cProfile.Profile(time.thread_time)
+        plain.append(_seconds(recognize))
+        took = _seconds(partial(profiler.runcall, recognize))
+        times = {entry.code: entry.totaltime for entry in profiler.getstats() if entry.code in _PARTS}
+        times[_AROUND] -= times[_RUN]
+        for code, name in _PARTS.items():
+            parts[name] += times[code]
+        parts["rest"] += took - sum(times.values())
+        outside.append(1 - times[_RUN] / took)
+    whole = sum(parts.values())
+    return {
+        "share_outside_session_run": median(outside),
+        "cpu_ms_per_text": median(plain) * 1000,
+        "parts": {name: seconds / whole for name, seconds in parts.items()},
+    }
+
+
+def peak(arguments: Sequence[str]) -> None:
+    """Measure the model's int8 products in a window beside onnxruntime's own int8 product alone.
+
+    python -m benchmarks peak --bundle BUNDLE
+
+    One thread, CPU time, all in turn in one process; half a minute. The share counts everything else in a window (attention,
+    LayerNorm, GELU ...) as time lost, so it is a lower bound of how well the int8 kernels are used; what that everything is
+    stands beside it, as onnxruntime's own profile of the same window. The same product in fp32 says how far apart int8 and
+    fp32 can be on this CPU.
+    """
+    parser = options_parser(peak.__doc__, "bundle", "name")
+    parser.add_argument("--runs", type=int, default=30, help="windows of each (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    shapes = _product_shapes(Path(options.bundle, open_bundle(options.bundle).models["int8"].path))
+    operations = sum(2 * TOKENS * rows * columns for rows, columns in shapes)
+    rows, columns = max(set(shapes), key=lambda shape: shape[0] * shape[1])
+    model = ours.loaded(options.bundle).model
+    ids = np.random.default_rng(0).integers(1000, 20000, TOKENS, dtype=np.int32)
+    product, in_fp32 = _product(rows, columns), _product(rows, columns, fp32=True)
+    windows, products, others = [], [], []
+    for _ in range(options.runs):
+        windows.append(_seconds(lambda: model.logits(ids)))
+        products.append(_seconds(product))
+        others.append(_seconds(in_fp32))
+    reached = operations / median(windows) / 1e12
+    alone = 2 * TOKENS * rows * columns / median(products) / 1e12
+    ratios = [slow / fast for slow, fast in zip(others, products, strict=True)]
+    summary = {
+        "tera_operations_per_s_in_a_window": reached,
+        "tera_operations_per_s_of_a_product": alone,
+        "share": reached / alone,
+        "product_times_faster_than_fp32": median(ratios),
+    }
+    settings = {"bundle": options.bundle, "tokens": TOKENS, "product_rows": rows, "product_columns": columns}
+    save("peak", _operators(options.bundle, ids, options.runs), settings, summary=summary, name=options.name)
+
+
+def _product_shapes(path: Path) -> list[tuple[int, int]]:
+    """Shapes of the int8 weight matrices that products of the model read."""
+    graph = onnx.load(path, load_external_data=False).graph
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    return [
+        (weights[node.input[1]][0], weights[node.input[1]][1])
+        for node in graph.node
+        if node.op_type == "MatMulInteger" and node.input[1] in weights
+    ]
+
+
+def _operators(bundle: str, ids: Any, runs: int) -> list[Answer]:
+    """Share of each operator's time in a window, largest first, from onnxruntime's profiler."""
+    with tempfile.TemporaryDirectory() as work:
+        profiled = {"enable_profiling": True, "profile_file_prefix": str(Path(work, "profile"))}
+        model = ours.loaded(bundle, session_options=profiled).model
+        for _ in range(runs):
+            model.logits(ids)
+        model.close()  # ends the session, which then writes its profile
+        (file,) = Path(work).iterdir()
+        events = json.loads(file.read_text(encoding="utf-8"))
+    times: Counter[str] = Counter()
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            times[event["args"]["op_name"]] += event["dur"]
+    whole = sum(times.values())
+    return [
+        {"operator": name, "share": spent / whole}
+        for name, spent in times.most_common()
+        if spent >= 0.005 * whole
+    ]
+
+
+def _product(rows: int, columns: int, *, fp32: bool = False) -> Callable[[], Any]:
+    rng = np.random.default_rng(0)
+    weights = {
+        "weight": rng.integers(-127, 128, (rows, columns)).astype(np.int8),
+        "scale": np.full(columns, 0.01, np.float32),
+        "zero": np.zeros(columns, np.int8),
+    }
+    node = helper.make_node("DynamicQuantizeMatMul", ["x", *weights], ["y"], domain="com.microsoft")
+    if fp32:
+        weights = {"weight": rng.standard_normal((rows, columns)).astype(np.float32)}
+        node = helper.make_node("MatMul", ["x", "weight"], ["y"])
+    graph = helper.make_graph(
+        [node],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, rows])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, columns])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+    )
+    feed = {"x": rng.standard_normal((TOKENS, rows)).astype(np.float32)}
+    return lambda: session.run(None, feed)
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    """CPU seconds of this thread that a call takes."""
+    began = time.thread_time()
+    call()
+    return time.thread_time() - began
