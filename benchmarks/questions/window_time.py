@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import cProfile
 import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from types import CodeType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -24,22 +24,11 @@ from benchmarks.run.harness import Answer, options_parser
 from benchmarks.run.notes import SHORT, read_notes
 from benchmarks.run.record import save
 from clinspan import Recognizer
+from clinspan.bundle.loading import STARTER, Loaded
 from clinspan.bundle.manifest import open_bundle
-from clinspan.engine.session import Session
-from clinspan.text.decode import read_words, spans
-from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.decode import label_table, read_words, spans
 from clinspan.text.windows import plan
 
-# None of these calls another, but for clinspan's session, which calls onnxruntime's.
-_RUN, _AROUND = onnxruntime.InferenceSession.run.__code__, Session.run.__code__
-_PARTS: dict[CodeType, str] = {
-    Tokenizer.encode.__code__: "tokenizer",
-    plan.__code__: "windows",
-    _RUN: "session_run",
-    _AROUND: "around_session_run",
-    read_words.__code__: "words_from_logits",
-    spans.__code__: "spans_from_words",
-}
 TOKENS = 190
 
 
@@ -48,20 +37,18 @@ def overhead(arguments: Sequence[str]) -> None:
 
     python -m benchmarks overhead --bundle BUNDLE --notes DIR          about 1 minute for BERT-base
 
-    One thread, in CPU time of that thread, so that other work on the machine hardly shows. Python's own profiler measures
-    the parts, the library carries no timers. They add up to the whole but for what is in no part, given as the rest.
+    One thread, in CPU time of that thread, so that other work on the machine hardly shows. Each text is read by a recognizer, with
+    a clock around onnxruntime's own `run`, and then step by step; what the steps do not account for is the rest.
     """
     parser = options_parser(overhead.__doc__, "notes", "name")
     parser.add_argument("--bundle", help="default: the starter")
     parser.add_argument("--calls", type=int, default=60, help="of short messages; of long notes a fourth")
     options = parser.parse_args(arguments)
     notes = sorted(read_notes(options.notes), key=len)
-    recognizer = Recognizer.load(options.bundle, precision="int8", threads=1)
-    for text in (SHORT, notes[-1]):
-        recognizer.recognize(text)
+    parts = ours.loaded(options.bundle or STARTER)
     rows = [
-        {"texts": "short_messages", **_shares(recognizer, [SHORT], options.calls)},
-        {"texts": "long_notes", **_shares(recognizer, notes[-10:], max(1, options.calls // 4))},
+        {"texts": "short_messages", **_shares(parts, [SHORT], options.calls)},
+        {"texts": "long_notes", **_shares(parts, notes[-10:], max(1, options.calls // 4))},
     ]
     settings = {
         "bundle": options.bundle or "starter",
@@ -72,27 +59,72 @@ def overhead(arguments: Sequence[str]) -> None:
     save("overhead", rows, settings, name=options.name)
 
 
-def _shares(recognizer: Recognizer, texts: Sequence[str], calls: int) -> Answer:
-    """Median share outside `session.run`, and the mean share of each part, over calls of one text each."""
+def _shares(parts: Loaded, texts: Sequence[str], calls: int) -> Answer:
+    """Median share outside `session.run`, and the mean share of each step, over calls of one text each."""
+    recognizer = Recognizer(parts)
     outside: list[float] = []
     plain: list[float] = []
-    parts = dict.fromkeys([*_PARTS.values(), "rest"], 0.0)
-    for number in range(calls):
-        text = texts[number % len(texts)]
-        recognize, profiler = partial(recognizer.recognize, text), cProfile.Profile(time.thread_time)
-        plain.append(_seconds(recognize))
-        took = _seconds(partial(profiler.runcall, recognize))
-        times = {entry.code: entry.totaltime for entry in profiler.getstats() if entry.code in _PARTS}
-        times[_AROUND] -= times[_RUN]
-        for code, name in _PARTS.items():
-            parts[name] += times[code]
-        parts["rest"] += took - sum(times.values())
-        outside.append(1 - times[_RUN] / took)
-    whole = sum(parts.values())
+    steps: dict[str, float] = {}
+    for text in [texts[-1], *(texts[number % len(texts)] for number in range(calls))]:
+        plain.append(_seconds(partial(recognizer.recognize, text)))
+        with _clocked_runs() as runs:
+            took = _seconds(partial(recognizer.recognize, text))
+            in_run = sum(runs)
+            runs.clear()
+            seconds = _steps(parts, text)
+            seconds["around_session_run"] -= sum(runs)
+        seconds["session_run"] = in_run
+        seconds["rest"] = took - sum(seconds.values())
+        outside.append(1 - in_run / took)
+        if len(outside) > 1:  # the first call warms up
+            steps = {name: steps.get(name, 0.0) + took for name, took in seconds.items()}
+    whole = sum(steps.values())
     return {
-        "share_outside_session_run": median(outside),
-        "cpu_ms_per_text": median(plain) * 1000,
-        "parts": {name: seconds / whole for name, seconds in parts.items()},
+        "share_outside_session_run": median(outside[1:]),
+        "cpu_ms_per_text": median(plain[1:]) * 1000,
+        "parts": {name: seconds / whole for name, seconds in steps.items()},
+    }
+
+
+@contextmanager
+def _clocked_runs() -> Iterator[list[float]]:
+    """Collect the CPU seconds of each `run` of onnxruntime's sessions."""
+    run, taken = onnxruntime.InferenceSession.run, []
+
+    def clocked(*arguments: Any) -> Any:
+        began = time.thread_time()
+        found = run(*arguments)
+        taken.append(time.thread_time() - began)
+        return found
+
+    with patch.object(onnxruntime.InferenceSession, "run", clocked):
+        yield taken
+
+
+def _steps(parts: Loaded, text: str) -> dict[str, float]:
+    """CPU seconds of each step from a text to its spans, runs of the model included in what is around them."""
+    table, words, clock = label_table(parts.bundle.labels), [], time.thread_time
+    began = clock()
+    encoding = parts.tokenizer.encode(text)
+    tokenized = clock()
+    windows = plan(encoding.cuts, window=parts.bundle.window)
+    planned = clock()
+    running = reading = 0.0
+    for window in windows:
+        before = clock()
+        logits = parts.model.logits(encoding.ids[window.start : window.stop])
+        ran = clock()
+        words.append(
+            read_words(logits, encoding.word_ids[window.start : window.stop], "first", start=window.start)
+        )
+        running, reading = running + ran - before, reading + clock() - ran
+    found = _seconds(partial(spans, text, encoding, words, table))
+    return {
+        "tokenizer": tokenized - began,
+        "windows": planned - tokenized,
+        "around_session_run": running,
+        "words_from_logits": reading,
+        "spans_from_words": found,
     }
 
 
