@@ -92,7 +92,7 @@ def test_every_command_on_the_pages_has_the_options_that_it_is_given(
 
 
 def test_every_module_and_script_that_a_page_runs_exists() -> None:
-    """`python -m benchmarks.memory` and `scripts/test` on a page can be typed as they stand."""
+    """`python -m benchmarks memory` and `scripts/test` on a page can be typed as they stand."""
     seen = 0
     for page, words in commands("python"):
         if words[:1] == ["-m"] and words[1].split(".")[0] in {"benchmarks", "fuzz", "clinspan_export"}:

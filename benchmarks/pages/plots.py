@@ -1,6 +1,6 @@
-"""Plots for docs/performance.md, from the results that are there: throughput, latency, cold start, growth.
+"""Plots for docs/evidence/performance.md, from the results that are there: throughput, latency, cold start, growth.
 
-python -m benchmarks plots          # writes docs/img/*.svg
+python -m benchmarks plots          # writes docs/evidence/img/*.svg
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from benchmarks.peers import OURS
 from benchmarks.run.harness import ROOT
 from benchmarks.run.record import rows
 
-FOLDER = ROOT / "docs" / "img"
+FOLDER = ROOT / "docs" / "evidence" / "img"
 _OURS, _OTHERS = "#0b6e4f", "#9aa5b1"
 
 

@@ -1,7 +1,7 @@
 """Tables of the pages, from the results that are there.
 
 python -m benchmarks tables              # print them all
-python -m benchmarks tables --write      # also put each between its marks in the pages, and draw docs/img
+python -m benchmarks tables --write      # also put each between its marks in the pages, and draw docs/evidence/img
 
 A mark is `<!-- table NAME -->`, and `<!-- end -->` behind the table.
 """
@@ -20,8 +20,8 @@ from benchmarks.run.record import names, read, rows
 
 PAGES = (
     ROOT / "README.md",
-    ROOT / "docs" / "performance.md",
-    ROOT / "docs" / "architectures.md",
+    ROOT / "docs" / "evidence" / "performance.md",
+    ROOT / "docs" / "evidence" / "architectures.md",
     ROOT / "benchmarks" / "README.md",
 )
 _BLOCK = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

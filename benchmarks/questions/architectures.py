@@ -5,7 +5,7 @@ equality of the graphs are not about the weights) and two processes of its own: 
 peak memory is the export's, and one measures speed, PyTorch fp32 and int8 in turn on the same windows.
 
     python -m benchmarks architectures [NAME]... [--threads N]
-    python -m benchmarks tables --write      # then writes docs/architectures.md too
+    python -m benchmarks tables --write      # then writes docs/evidence/architectures.md too
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support import zoo
+from tests.support import tiny_checkpoints
 
 from benchmarks.run import usage
 from benchmarks.run.harness import Answer, ask, options_parser
@@ -43,10 +43,12 @@ def main(arguments: Sequence[str]) -> None:
 
 def _measure(name: str, settings: Answer) -> Answer:
     kind, size = FULL_SIZE[name]
-    tiny = zoo.ARCHITECTURES[kind]
+    tiny = tiny_checkpoints.ARCHITECTURES[kind]
     row: Answer = {"architecture": name}
     with tempfile.TemporaryDirectory() as work:
-        zoo.write(Path(work, "checkpoint"), zoo.Kind(tiny.model, tiny.tokenizer, size))
+        tiny_checkpoints.write(
+            Path(work, "checkpoint"), tiny_checkpoints.Kind(tiny.model, tiny.tokenizer, size)
+        )
         for step in (export, speed):
             print(f"{name}: {step.__name__}", file=sys.stderr, flush=True)
             row |= ask(step, {**settings, "work": work}, environment={"PYTHONWARNINGS": "ignore"})

@@ -30,7 +30,7 @@ _DEBERTA = {
     "norm_rel_ebd": "layer_norm",
     "share_att_key": True,
 }
-# Architecture -> its name in tests.support.zoo, and what makes it as large as the real one.
+# Architecture -> its name in tests.support.tiny_checkpoints, and what makes it as large as the real one.
 FULL_SIZE: dict[str, tuple[str, dict[str, Any]]] = {
     "distilbert": ("distilbert", {"vocab_size": 30522}),
     "bert": ("bert-cased", {"vocab_size": 28996}),

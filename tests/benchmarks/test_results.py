@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("benchmarks", reason="this is no checkout")
-
 from benchmarks.questions import QUESTIONS
 from benchmarks.run import record
 from benchmarks.run.harness import ROOT, ask, in_turn, medians
