@@ -1,12 +1,28 @@
-"""What a note says of each of its spans: denied, doubted, past, somebody else's, planned, stopped."""
+"""What a note says of each of its spans: denied, doubted, past, somebody else's, planned, stopped.
+
+After ConText (Harkema et al. 2009, doi:10.1016/j.jbi.2009.05.002): a cue reaches from its place to where its clause,
+sentence, list item or section ends. One walk over the cues, breaks and spans of the note, in order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from clinspan.clinical.cue_files import CueSet
+from clinspan.clinical.cue_files import CueSet, bundled_cues
+from clinspan.clinical.forms import form_answer
 from clinspan.clinical.headings import sections
-from clinspan.clinical.records import Assertion, Section, SpanLike
+from clinspan.clinical.placing import checked, section_of
+from clinspan.clinical.reach import Reach
+from clinspan.clinical.records import ACTIONS, Assertion, Cue, Section, SpanLike
+from clinspan.clinical.scan import scan
+
+# What a section says only of some labels; everything else holds for all.
+_SECTION_LABELS = {
+    "planned": ("TEST", "TREATMENT"),
+    "allergy": ("DRUG", "TREATMENT"),
+    "uncertain": ("PROBLEM",),
+}
+_LABELS = ("PROBLEM", "TEST", "TREATMENT", "DRUG")
 
 
 def assertions(
@@ -33,6 +49,47 @@ def assertions(
 
     Raises:
         InputError: a span lies outside the note.
+
+    >>> from clinspan.text.decode import Span
+    >>> note = "No evidence of pneumonia."
+    >>> [found] = assertions(note, [Span("PROBLEM", 15, 24, "pneumonia", 1.0)])
+    >>> found.negated, found.cues[0].text
+    (True, 'No evidence of')
     """
-    section = next(iter(within if within is not None else sections(note)))
-    return [Assertion((), section) for _ in spans]
+    table = bundled_cues() if cues is None else cues
+    given = checked(note, spans)
+    parts = sections(note, cues=table) if within is None else within
+    order = sorted(range(len(given)), key=lambda i: (given[i].start, given[i].end))
+    reach = Reach(note, [given[i] for i in order], [_meaning(given[i], labels) for i in order])
+    marks = scan(note, table, {span.start for span in given})
+    reach.walk(marks, parts)
+    answers: dict[int, Assertion] = {}
+    for place, i in enumerate(order):
+        section = section_of(parts, given[i].start)
+        answers[i] = _assertion(note, given[i], reach.found[place], section, reach.labels[place], table)
+    return [answers[i] for i in range(len(given))]
+
+
+def _meaning(span: SpanLike, labels: Mapping[str, str] | None) -> str:
+    label = (labels or {}).get(span.label, span.label).upper()
+    return label if label in _LABELS else "PROBLEM"
+
+
+def _assertion(
+    note: str, span: SpanLike, found: dict[str, Cue], section: Section, label: str, cues: CueSet
+) -> Assertion:
+    """Put together what cues, forms and the section say; the nearer word wins."""
+    found = dict(found)
+    answer = form_answer(note, span.start, span.end)
+    if answer is not None:
+        found.pop("negated", None)
+        if answer.kind != "affirmed":
+            found[answer.kind] = answer
+    for kind in cues.effects.get(section.kind, ()):
+        if kind in found or label not in _SECTION_LABELS.get(kind, _LABELS):
+            continue
+        if kind == "planned" and any(action in found for action in ACTIONS):
+            continue
+        start = note.index(section.title, section.start, section.end)
+        found[kind] = Cue(kind, section.title, start, start + len(section.title), "section")
+    return Assertion(tuple(sorted(found.values(), key=lambda cue: (cue.start, cue.end, cue.kind))), section)

@@ -1,0 +1,65 @@
+"""Answers that forms give: checkboxes, "yes" and "no" in a table or after a colon, plus and minus signs."""
+
+from __future__ import annotations
+
+import re
+
+from clinspan.clinical.records import Cue
+
+# How far from a span its answer may begin.
+_REACH = 12
+
+_EMPTY_BOX = re.compile(r"(\[ ?\]|\( \)|☐|□|\[-\]|\(-\)|[⊖])[ \t]*$")
+_FULL_BOX = re.compile(r"(\[[xX✓*+]\]|\([xX✓+]\)|☑|☒|■|✓|✔|✅|⊕)[ \t]*$")
+_SIGNED = re.compile(r"(?:^|[\s,;/(])([+\-−–])$")
+_ANSWER = re.compile(
+    r"[ \t]*(?:(?:\.{2,}|[:?=|\t]|[-–—](?=[ \t]))[ \t]*){1,3}"
+    r"(?P<answer>no(?: evidence| symptoms| signs|t seen|t noted|t found|ne seen|ne noted)?|none|negative|neg|absent|denie[sd]|nil|not present|n|false|never|nope|"
+    r"yes|positive|pos|present|y|true|[+\-−–])(?=[ \t]*(?:$|[\r\n.,;|/\t)(]|  ))",
+    re.IGNORECASE,
+)
+_AFTER_SIGN = re.compile(r"[ \t]?(?:\((?P<inner>[+\-−–])\)|(?P<bare>[+\-−–]))(?=[ \t]*(?:$|[\r\n,;/|)]))")
+_CHOICE = re.compile(
+    r"[ \t]*[:?|]?[ \t]*(?:(?P<no>(?:\[ ?\]|☐|□)[ \t]*yes[ \t,/]*(?:\[[xX✓]\]|☑|☒|■)[ \t]*no)"
+    r"|(?P<yes>(?:\[[xX✓]\]|☑|☒|■)[ \t]*yes))\b",
+    re.IGNORECASE,
+)
+_MINUS = "-−–"
+
+
+def form_answer(note: str, start: int, end: int) -> Cue | None:
+    """Read what a form says of the span [start, end): a cue of kind `negated` or `affirmed`, None without a form."""
+    for pattern, kind in ((_EMPTY_BOX, "negated"), (_FULL_BOX, "affirmed")):
+        box = pattern.search(note, max(0, start - _REACH), start)
+        if box is not None:
+            return _cue(note, kind, box.span(1))
+    choice = _CHOICE.match(note, end)
+    if choice is not None:
+        kind = "negated" if choice["no"] else "affirmed"
+        return _cue(note, kind, choice.span("no" if choice["no"] else "yes"))
+    answer = _ANSWER.match(note, end)
+    if answer is not None:
+        word = answer["answer"].lower()
+        negated = word in _MINUS or word[0] in "nd" or word in ("absent", "false")
+        return _cue(note, "negated" if negated else "affirmed", answer.span("answer"))
+    return _sign(note, start, end)
+
+
+def _sign(note: str, start: int, end: int) -> Cue | None:
+    after = _AFTER_SIGN.match(note, end)
+    if after is not None:
+        place = after.span("inner" if after["inner"] else "bare")
+        return _cue(note, "negated" if note[place[0]] in _MINUS else "affirmed", place)
+    before = _SIGNED.search(note, max(0, start - 2), start)
+    if before is None:
+        return None
+    sign = before.span(1)
+    if note[sign[0]] == "+":
+        return _cue(note, "affirmed", sign)
+    # A dash at the head of a line is the mark of an item.
+    line = note[max(0, sign[0] - 200) : sign[0]].rpartition("\n")[2]
+    return _cue(note, "negated", sign) if line.strip() else None
+
+
+def _cue(note: str, kind: str, place: tuple[int, int]) -> Cue:
+    return Cue(kind, note[place[0] : place[1]], *place, "form")

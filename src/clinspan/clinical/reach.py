@@ -1,0 +1,210 @@
+"""How far each cue reaches: one walk over cues, breaks and spans, in note order, that never goes back further than
+the clause."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clinspan.clinical.phrases import Meaning
+from clinspan.clinical.records import ACTIONS, Cue, Section, SpanLike
+from clinspan.clinical.scan import BLANK, CELL, CLOSE, ITEM, LINE, OPEN, Mark
+
+# What joins the parts of a list: "a, b and c".
+_JOINED = re.compile(
+    r"[\s,/&+]*(?:\b(?:and|or|nor|and/or|as well as|vs|versus|with)\b[\s,/]*)?(?:[\w-]+ ){0,2}[\w-]*\s*$"
+)
+_JOINED_CLOSELY = re.compile(r"\s*(?:/|\b(?:and|or|nor|vs|versus|and/or)\b\.?)\s*(?:[\w-]+ ?){0,2}$")
+# At most so many words between a cue and the span that it stands behind.
+_NEXT_TO = re.compile(r"[ \t]*(?:[(:–-][ \t]*)?(?:[\w./%-]+[ \t]+){0,4}$")
+_SINGULAR = ("was ", "is ", "has ")
+
+# A chain of spans before a cue is followed over at most so many.
+_LONGEST_CHAIN = 40
+# The longest text between the members of a list.
+_WIDEST_GAP = 60
+
+
+@dataclass(slots=True)
+class _Open:
+    """A cue that reaches forward, with what it has reached."""
+
+    cue: Cue
+    meaning: Meaning
+    depth: int
+    spans: int = 0
+    last: int = -1
+    lists: bool = False
+
+
+class Reach:
+    """The walk's state: which cues are open, and what each span was given.
+
+    Attributes:
+        found: for each span, the cue of each kind that holds.
+        labels: what each span is, in clinspan's words.
+    """
+
+    def __init__(self, note: str, spans: Sequence[SpanLike], labels: Sequence[str]) -> None:
+        self.note = note
+        self.spans = spans
+        self.labels = labels
+        self.found: list[dict[str, Cue]] = [{} for _ in spans]
+        self._open: dict[str, _Open] = {}
+        self._depth = 0
+        self._clause = 0  # first span of the clause
+        self._next = 0  # first span that the walk has not come to
+        self._taken: dict[str, int] = {}  # for each kind, the first span that a cue behind it may take
+
+    def walk(self, marks: Sequence[Mark], parts: Sequence[Section]) -> None:
+        """Go over the cues and breaks of a note, in note order, and its sections."""
+        section, covered = 0, 0
+        for mark in marks:
+            while section < len(parts) and parts[section].start <= mark.start:
+                self._pass_spans(parts[section].start)
+                self._close_all()
+                section += 1
+            self._pass_spans(mark.start)
+            if mark.level >= 0:
+                self._break(mark.level)
+                continue
+            if section and mark.start < parts[section - 1].body:
+                continue  # the words of a heading
+            if self._next:
+                covered = max(covered, self.spans[self._next - 1].end)
+            if not self._inside(mark, covered):
+                self._cue(mark)
+        for part in parts[section:]:
+            self._pass_spans(part.start)
+            self._close_all()
+        self._pass_spans(len(self.note) + 1)
+        self._close_all()
+
+    def _pass_spans(self, stop: int) -> None:
+        """Give every span that begins before a place the cues that are open."""
+        while self._next < len(self.spans) and self.spans[self._next].start < stop:
+            i = self._next
+            self._next += 1
+            for kind, item in list(self._open.items()):
+                if item.meaning.labels is not None and self.labels[i] not in item.meaning.labels:
+                    continue
+                if item.meaning.near and item.spans and not self._close_to(item.last, i):
+                    del self._open[kind]
+                    continue
+                item.spans += 1
+                item.last = i
+                self.found[i][kind] = item.cue
+
+    def _close_to(self, one: int, other: int) -> bool:
+        start, stop = self.spans[one].end, self.spans[other].start
+        return stop - start < _WIDEST_GAP and _JOINED_CLOSELY.match(self.note, start, stop) is not None
+
+    def _inside(self, mark: Mark, covered: int) -> bool:
+        """Whether a cue's words lie within a span, where they are a part of its name."""
+        if mark.end > covered or not self._next:
+            return False
+        span = self.spans[self._next - 1]
+        return not (
+            span.end == mark.end
+            and span.start < mark.start
+            and any(m.where == "after" for m in mark.meanings)
+        )
+
+    def _break(self, level: int) -> None:
+        if level == OPEN:
+            self._depth += 1
+        elif level == CLOSE:
+            self._close(
+                {kind for kind, item in self._open.items() if item.depth == self._depth and self._depth}
+            )
+            self._depth = max(0, self._depth - 1)
+        elif level in (ITEM, LINE) and any(item.lists for item in self._open.values()):
+            self._close({kind for kind, item in self._open.items() if not item.lists})
+            self._start_clause()
+        else:
+            self._close_all()
+            if level >= LINE or level == CELL or level == BLANK:
+                self._depth = 0
+
+    def _close_all(self) -> None:
+        self._close(set(self._open))
+        self._start_clause()
+
+    def _start_clause(self) -> None:
+        self._clause = self._next
+        self._taken.clear()
+
+    def _close(self, kinds: set[str]) -> None:
+        """End the reach of some kinds; an action that found nothing ahead speaks of what it follows."""
+        for kind in kinds:
+            item = self._open.pop(kind)
+            if not item.spans and (kind in ACTIONS or kind == "planned"):
+                self._take_behind(item.cue, item.meaning, fallback=True)
+
+    def _cue(self, mark: Mark) -> None:
+        ended = {m.kind for m in mark.meanings if m.where == "end"}
+        self._close({kind for kind in self._open if "" in ended or kind in ended})
+        if "" in ended:
+            self._start_clause()
+        kinds = {m.kind for m in mark.meanings if m.where != "end"}
+        for kind in sorted(kinds):
+            after = next((m for m in mark.meanings if m.kind == kind and m.where == "after"), None)
+            before = next((m for m in mark.meanings if m.kind == kind and m.where == "before"), None)
+            cue = Cue(kind, self.note[mark.start : mark.end], mark.start, mark.end, "before")
+            if after is not None and (before is None or self._stands_behind(mark, after)):
+                self._take_behind(Cue(kind, cue.text, cue.start, cue.end, "after"), after)
+            elif before is not None:
+                if kind in ACTIONS:
+                    self._close({other for other in self._open if other in ACTIONS})
+                self._open[kind] = _Open(cue, before, self._depth, lists=mark.opens_list)
+
+    def _behind(self, place: int, meaning: Meaning) -> int | None:
+        """Give the nearest span of the clause before a place that a cue may speak of."""
+        for i in range(self._next - 1, max(self._clause, self._next - 4) - 1, -1):
+            if self.spans[i].end <= place and (meaning.labels is None or self.labels[i] in meaning.labels):
+                return i
+        return None
+
+    def _stands_behind(self, mark: Mark, meaning: Meaning) -> bool:
+        """Whether a cue that may stand on either side stands behind its span."""
+        i = self._behind(mark.start, meaning)
+        if i is None or any(
+            kind in self.found[i]
+            for kind in ({meaning.kind} | (set(ACTIONS) if meaning.kind in ACTIONS else set()))
+        ):
+            return False
+        return _NEXT_TO.match(self.note, self.spans[i].end, mark.start) is not None
+
+    def _take_behind(self, cue: Cue, meaning: Meaning, fallback: bool = False) -> None:
+        """Give a cue to the span that it follows, and to the list that the span ends."""
+        last = self._behind(cue.start, meaning)
+        if last is None and not fallback and self._next and self.spans[self._next - 1].end == cue.end:
+            last = self._next - 1
+        if last is None:
+            return
+        first = max(self._clause, self._taken.get(cue.kind, 0), last - _LONGEST_CHAIN)
+        if last < first:
+            return
+        self._give(last, cue, fallback)
+        joined = _JOINED_CLOSELY if cue.text.lower().startswith(_SINGULAR) or meaning.near else _JOINED
+        i = last
+        while i > first and not fallback:
+            gap = (self.spans[i - 1].end, self.spans[i].start)
+            if gap[1] - gap[0] > _WIDEST_GAP or joined.match(self.note, *gap) is None:
+                break
+            i -= 1
+            self._give(i, cue, fallback)
+        self._taken[cue.kind] = last + 1
+
+    def _give(self, i: int, cue: Cue, fallback: bool) -> None:
+        label_cues = self.found[i]
+        if cue.kind in ACTIONS:
+            held = [kind for kind in label_cues if kind in ACTIONS]
+            if held and fallback:
+                return
+            for kind in held:
+                del label_cues[kind]
+        label_cues.setdefault(
+            cue.kind, Cue(cue.kind, cue.text, cue.start, cue.end, "after") if fallback else cue
+        )
