@@ -30,10 +30,11 @@ from tests.support import bundles, example_notes, small_tokenizers
 from tokenizers import Tokenizer
 
 import clinspan
-from clinspan import Recognizer
+from clinspan import Recognizer, Span
 from clinspan import textfiles as lines
 from clinspan.cli.base import write_stdout
 from clinspan.cli.main import main
+from clinspan.clinical import assertions, regimens
 from clinspan.documents import annotated, automl, brat, conll
 from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
@@ -88,6 +89,7 @@ NO_NOTE_THERE = {
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/base.py:split_pairs": "says the command line's own options",
     "documents/pdf.py:read_pdf:MissingDependencyError": "imports",
+    "clinical/cue_files.py": "reads files of cues, before any note",
 }
 
 
@@ -113,6 +115,14 @@ def path(name: str, action: Action) -> None:
     """Add a way in which something goes wrong while a note is at hand."""
     assert name not in PATHS
     PATHS[name] = action
+
+
+# Clinical rules -------------------------------------------------------------------------------------------------------
+
+OUTSIDE = [Span("PROBLEM", 5, len(NOTE) + 1, NOTE[5:], 1.0)]
+
+path("clinical span outside", lambda place: assertions(NOTE, OUTSIDE))
+path("clinical note of bytes", lambda place: regimens(NOTE.encode(), OUTSIDE))  # type: ignore[arg-type]
 
 
 # Calls on a recognizer ------------------------------------------------------------------------------------------------

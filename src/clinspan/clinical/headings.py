@@ -41,7 +41,7 @@ class _Heading:
 
 
 def sections(note: str, *, cues: CueSet | None = None) -> list[Section]:
-    """Cut a note at its headings.
+    r"""Cut a note at its headings.
 
     Args:
         note: the text.
@@ -50,7 +50,7 @@ def sections(note: str, *, cues: CueSet | None = None) -> list[Section]:
     Returns:
         Sections in note order that partition [0, len(note)); one of kind `none` where there is no heading.
 
-    >>> [(section.kind, section.title) for section in sections("PMH: asthma\\nPlan: spirometry")]
+    >>> [(section.kind, section.title) for section in sections("PMH: asthma\nPlan: spirometry")]
     [('past_history', 'PMH'), ('plan', 'Plan')]
     """
     found = list(_headings(note, bundled_cues() if cues is None else cues))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from clinspan.clinical.placing import checked
 from clinspan.clinical.records import Regimen, Section, SpanLike
 
 
@@ -30,4 +31,4 @@ def regimens(
         InputError: a span lies outside the note.
     """
     meaning = labels or {}
-    return [Regimen(span) for span in spans if meaning.get(span.label, span.label) == "DRUG"]
+    return [Regimen(span) for span in checked(note, spans) if meaning.get(span.label, span.label) == "DRUG"]

@@ -1,5 +1,4 @@
-"""How far each cue reaches: one walk over cues, breaks and spans, in note order, that never goes back further than
-the clause."""
+"""How far each cue reaches: one walk over cues, breaks and spans that never goes back further than the clause."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 
 from clinspan.clinical.phrases import Meaning
 from clinspan.clinical.records import ACTIONS, Cue, Section, SpanLike
-from clinspan.clinical.scan import BLANK, CELL, CLOSE, ITEM, LINE, OPEN, Mark
+from clinspan.clinical.scan import CELL, CLOSE, ITEM, LINE, OPEN, Mark
 
 # What joins the parts of a list: "a, b and c".
 _JOINED = re.compile(
@@ -124,7 +123,7 @@ class Reach:
             self._start_clause()
         else:
             self._close_all()
-            if level >= LINE or level == CELL or level == BLANK:
+            if level >= LINE or level == CELL:
                 self._depth = 0
 
     def _close_all(self) -> None:
