@@ -25,8 +25,7 @@ ROOTS = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
-    "docs/index.md",
-    "docs/architecture.md",
+    "docs",
 ]
 
 

@@ -104,3 +104,18 @@ def test_every_module_and_script_that_a_page_runs_exists() -> None:
             assert (ROOT / words[0]).exists(), f"{page}: {words[0]}"
             seen += 1
     assert seen
+
+
+def test_every_test_that_a_page_names_as_its_proof_exists() -> None:
+    """A promise on a page whose test was renamed or removed has no proof."""
+    sources = "\n".join(file.read_text(encoding="utf-8") for file in ROOT.glob("tests/**/*.py"))
+    there = set(re.findall(r"def test_(\w+)", sources)) | {
+        f"test_{file.stem[5:]}.py" for file in ROOT.glob("tests/**/test_*.py")
+    }
+    there.add("intra_op_num_threads")  # an option of onnxruntime
+    for page in ROOT.glob("docs/evidence/*.md"):
+        text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+        named = [
+            name.removeprefix("test_") for name in re.findall(r"`([a-z]+(?:_[a-z0-9]+){3,})`", text)
+        ] + re.findall(r"`(test_\w+\.py)`", text)
+        assert [name for name in named if name not in there] == [], page.name

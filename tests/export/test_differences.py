@@ -69,7 +69,7 @@ def test_a_label_without_prefix_keeps_its_hyphens(tiny_pair: Make, label: str) -
     assert ours(pair, "pain") == [(label, 0, 4)]
 
 
-def test_single_and_end_labels_are_obeyed(tiny_pair: Make) -> None:
+def test_single_and_end_labels_are_respected(tiny_pair: Make) -> None:
     """Transformers knows only B- and I-, and joins what S- and E- keep apart."""
     pair = tiny_pair(labels=("O", "B-A", "I-A", "E-A", "S-A"), always="S-A")
     assert theirs(pair, "a b c") == [("A", 0, 5)]
@@ -83,7 +83,7 @@ def test_prefixes_with_an_underscore_are_prefixes(tiny_pair: Make) -> None:
     assert ours(pair, "a b") == [("A", 0, 1), ("A", 2, 3)]
 
 
-def test_the_outside_label_is_no_entity_whatever_its_name(tiny_pair: Make) -> None:
+def test_the_outside_label_is_never_an_entity_whatever_its_name(tiny_pair: Make) -> None:
     """Transformers ignores only O."""
     pair = tiny_pair(labels=("NONE", "A"), always="NONE")
     assert theirs(pair, "pain") == [("NONE", 0, 4)]
@@ -97,21 +97,21 @@ def test_words_of_other_tokenizers_end_at_punctuation_and_line_ends(tiny_pair: M
     assert ours(pair, "pain,\nfever") == [("TEST", 0, 4), ("TEST", 4, 5), ("TEST", 6, 11)]
 
 
-def test_a_line_break_that_is_a_token_is_no_word(tiny_pair: Make) -> None:
+def test_a_line_break_that_is_a_token_is_not_a_word(tiny_pair: Make) -> None:
     """Transformers lets the token of the line break vote, or stand alone as an entity of blanks."""
     pair = tiny_pair("byte_bpe", always="B-TEST")
     assert ("TEST", 4, 5) in theirs(pair, "pain\nfever", "simple")
     assert ("TEST", 4, 5) not in ours(pair, "pain\nfever", "simple")
 
 
-def test_blanks_at_the_ends_are_trimmed(tiny_pair: Make) -> None:
+def test_whitespace_at_the_ends_is_trimmed(tiny_pair: Make) -> None:
     """Tokens of byte-level BPE and sentencepiece carry the blank before their word."""
     pair = tiny_pair("byte_bpe", always="B-TEST")
     assert [row[1] for row in theirs(pair, "x pain")] == [0, 1]
     assert [row[1] for row in ours(pair, "x pain")] == [0, 2]
 
 
-def test_the_blank_that_sentencepiece_adds_is_no_character(tiny_pair: Make) -> None:
+def test_the_space_that_sentencepiece_adds_has_no_width(tiny_pair: Make) -> None:
     """Transformers gives it the offsets of the first character, and two entities overlap."""
     pair = tiny_pair("unigram", always="B-TEST")
     note = "☃"
