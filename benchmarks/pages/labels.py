@@ -19,7 +19,7 @@ _LABELS = {
     "same_windows_forgotten": "same windows, forgotten",
     # choices and their settings
     "batch": "batch, on one core",
-    "one_window": "one window a run",
+    "one_window": "one window per run",
     "as_exported": "clinspan's, all optimizations but SkipLayerNormalization",
     "skip_layer_norm_fused": "SkipLayerNormalization fused too",
     "extended": "extended optimizations",
