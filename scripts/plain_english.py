@@ -41,9 +41,7 @@ class Turn(NamedTuple):
 _COMPARED = (
     "longer|more|less|fewer|faster|slower|better|worse|larger|smaller|later|earlier|bigger|higher|lower"
 )
-_UNITS = (
-    "note|line|token|row|label|document|window|word|channel|column|tensor|process|thread|test|call|run|file"
-)
+_UNITS = "note|line|token|row|label|document|window|word|channel|column|tensor|process|thread|test|call|run|file|question|batch|sentence|layer"
 
 TURNS = [
     Turn(
