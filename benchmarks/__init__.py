@@ -1,1 +1,1 @@
-"""What clinspan takes and gives, measured. See README.md in this folder."""
+"""Measurements of clinspan: time, memory, size and quality. See README.md in this folder."""

@@ -26,6 +26,8 @@ ROOTS = [
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs",
+    "benchmarks",
+    "fuzz/README.md",
 ]
 
 

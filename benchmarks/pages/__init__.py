@@ -1,1 +1,1 @@
-"""What people read: tables, plots and targets, made from `results/`."""
+"""The tables, plots and targets that people read, made from `results/`."""

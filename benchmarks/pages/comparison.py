@@ -20,7 +20,7 @@ _SUMMARY = {
 
 
 def summary() -> str:
-    """What the README shows: throughput, latency and cold start of the rows people compare."""
+    """Make the README's table: throughput, latency and cold start of the rows people compare."""
     speed, wait, start = rows("throughput"), rows("latency"), rows("coldstart")
     lines = [
         (

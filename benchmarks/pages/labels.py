@@ -1,4 +1,4 @@
-"""What people read in place of the identifiers that results have."""
+"""The words that pages show in place of the identifiers in results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this project set out to reach, what was measured, and whether it is met; from the results that are there.
+"""The project's targets, the measured figures and whether each target is met, from the results that exist.
 
 python -m benchmarks targets
 """

@@ -1,4 +1,4 @@
-"""What is measured of one variant, in a process that does nothing else. Times are seconds unless said, memory is MB."""
+"""The measurements of one variant, in a process that does nothing else. Times are in seconds unless stated, memory in MB."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def measure(settings: Answer) -> Answer:
     """Answer one question about one variant.
 
     Args:
-        settings: `question`, `variant`, `bundle`, `checkpoint`, `notes` and `threads`; `every`, to read only every so
-            many-th note; and what the question takes.
+        settings: `question`, `variant`, `bundle`, `checkpoint`, `notes` and `threads`; `every`, to read only
+            every n-th note; and the options of the question.
     """
     started = float(os.environ["BENCH_STARTED"])
     notes = read_notes(settings["notes"], settings.get("every", 1))

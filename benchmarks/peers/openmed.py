@@ -8,7 +8,7 @@ from benchmarks.peers import Found, Run
 
 
 def load(*, bundle: str, checkpoint: str, threads: int, settings: Mapping[str, int] | None = None) -> Run:
-    """Load it; `settings` are those of `predict_batch`, its defaults where there are none."""
+    """Load it; `settings` are options of `predict_batch`, which has defaults for the others."""
     import onnxruntime
     from openmed.onnx.inference import OnnxModel
 

@@ -1,4 +1,4 @@
-"""One file a question, or a few that are asked alike; `python -m benchmarks NAME` asks one."""
+"""One file for each question, or a few that are asked alike; `python -m benchmarks NAME` asks one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does an export cost and give, per architecture, at full size?
+"""Cost and results of an export, for each architecture at full size.
 
 Each architecture gets random weights at its real size (quality is for trained models; sizes, times and the
 equality of the graphs are not about the weights) and two processes of its own: one exports, so that its

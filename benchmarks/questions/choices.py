@@ -1,4 +1,4 @@
-"""What each choice is worth: options of `Recognizer.load` changed one at a time, all else clinspan's default."""
+"""The effect of each choice: options of `Recognizer.load` changed one at a time, the others at their defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each way of quantizing costs and keeps: agreement with fp32, F1, size, time of a window.
+"""Cost and quality of each way of quantizing: agreement with fp32, F1, size, time of a window.
 
     python -m benchmarks quantization CHECKPOINT --notes DIR --gold test.jsonl
 

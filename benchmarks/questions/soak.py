@@ -179,7 +179,7 @@ def damaged_bundle(bundle: str, seconds: float, chance: random.Random) -> Answer
 
 
 def slow_reader(bundle: str, seconds: float, chance: random.Random) -> Answer:
-    """What `clinspan extract` writes is read a little at a time, with long pauses."""
+    """Read the output of `clinspan extract` a little at a time, with long pauses."""
     with tempfile.TemporaryDirectory() as work:
         source, expected = _reference(bundle, Path(work))
         found, peak, before, until = b"", 0.0, 0.0, time.monotonic() + seconds

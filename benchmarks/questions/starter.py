@@ -1,9 +1,9 @@
-"""What the starter model gets right: every test set, int8 and fp32, with intervals; and the road from 60 documents.
+"""Scores of the starter model: every test set, int8 and fp32, with intervals; and the road from 60 documents.
 
     python -m benchmarks starter CORPORA BUNDLE [--medication BUNDLE] [--again BUNDLE BUNDLE] [--road]
 
 The bundles hold both precisions, as `python -m clinspan_export.starter` makes them (OUT/bundle and, with --medication-only,
-OUT/medication; with another --seed for --again). What is not measured anew stays in the result as it was.
+OUT/medication; with another --seed for --again). Figures that are not measured again stay in the result unchanged.
 """
 
 from __future__ import annotations

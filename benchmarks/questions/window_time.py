@@ -1,4 +1,4 @@
-"""What a window spends its time on: outside onnxruntime, and inside it."""
+"""Where a window spends its time: outside onnxruntime, and inside it."""
 
 from __future__ import annotations
 

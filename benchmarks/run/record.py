@@ -50,7 +50,7 @@ def save(
     Args:
         question: a name of `benchmarks.questions.QUESTIONS`.
         rows: figures, a row for each variant or setting.
-        settings: what a run with other figures may have had otherwise; `bundle` and `checkpoint` name the model.
+        settings: everything that may differ between runs; `bundle` and `checkpoint` name the model.
         summary: figures that are not of one row.
         name: of the file; None for the question's.
     """
@@ -80,7 +80,7 @@ def save(
 
 
 def read(name: str) -> dict[str, Any]:
-    """Read a result; raises LookupError where there is none."""
+    """Read a result; raises LookupError if it is missing."""
     path = RESULTS / f"{name}.json"
     if not path.is_file():
         raise LookupError(f"no result {name}")
@@ -89,7 +89,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def rows(name: str, key: str = "variant") -> dict[Any, dict[str, Any]]:
-    """Read the rows of a result, by the value of one of their keys; raises LookupError where there are none."""
+    """Read the rows of a result, by the value of one of their keys; raises LookupError if there is no result."""
     return {row[key]: row for row in read(name)["rows"]}
 
 
@@ -119,7 +119,7 @@ def problems(record: object) -> Iterator[str]:
 
 
 def _not_identifiers(value: object, place: str, *, figures: bool) -> Iterator[str]:
-    """Keys at any depth, and strings among figures, that are no identifiers."""
+    """Keys at any depth, and strings among figures, that are not identifiers."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not key.isidentifier():
