@@ -46,13 +46,8 @@ for spans in recognizer.pipe(notes()):
 def test_an_interrupt_stops_a_pipe_at_once(threads: int, seconds: float) -> None:
     """The process ends by the signal, waits for no worker, and shows nothing of the note."""
     note = f"{MARKER} has pneumonia. " * 40
-    process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, str(threads)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-c", INTERRUPTED, str(threads)]
+    process = processes.start_interruptible(command, stdin=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -108,7 +103,7 @@ def test_an_interrupt_ends_the_command_line_with_one_line(tmp_path: Path) -> Non
     line = json.dumps({"id": "a", "text": f"{MARKER} has pneumonia. " * 5})
     notes.write_text(f"{line}\n" * 20_000)
     command = [sys.executable, "-m", "clinspan", "extract", str(notes), "-f", "jsonl", "--threads", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = processes.start_interruptible(command)
     assert process.stdout is not None
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)

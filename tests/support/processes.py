@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +28,21 @@ def run(script: str, *arguments: object, timeout: float = 60, stdin: str = "") -
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+def start_interruptible(command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+    """Start a process that ends by an interrupt as it does in a terminal; its streams are pipes of text.
+
+    A suite that runs in the background inherits SIGINT as ignored, and so would every process that it starts.
+    """
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
+    )
 
 
 def threads() -> list[str]:
