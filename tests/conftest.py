@@ -13,6 +13,9 @@ import pytest
 from clinspan import Recognizer
 from clinspan.bundle.loading import STARTER
 from tests.support import example_notes
+from tests.support.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # hooks: pytest finds them by name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -38,8 +38,11 @@ def test_nothing_that_inference_uses_is_left_out(everything: Path) -> None:
         assert [path for path in paths if left_out(path)] == []
 
 
-# Wheels carry no caches; folders of installed packages do.
-@pytest.mark.parametrize("rule", RULES[1:], ids=lambda rule: rule.pattern)
+# Wheels carry no caches, folders of installed packages do; numpy has no distutils where Python has none.
+IN_WHEELS = [rule for rule in RULES[1:] if rule.pattern != "numpy/distutils/*" or sys.version_info < (3, 12)]
+
+
+@pytest.mark.parametrize("rule", IN_WHEELS, ids=lambda rule: rule.pattern)
 def test_every_rule_leaves_something_out(rule: Rule, everything: Path) -> None:
     """A rule that matches nothing in today's wheels is a mistake, or is no longer needed."""
     paths = [path.relative_to(everything).as_posix() for path in everything.rglob("*") if path.is_file()]
