@@ -217,14 +217,14 @@ _COMMAND_LINES = {(room, package) for room in ("cli", "__main__") for package in
 def full_folders() -> set[str]:
     folders = [folder for root in FOLDERS.values() for folder in (root, *root.rglob("*")) if folder.is_dir()]
     folders += [folder for folder in (ROOT / "tests").rglob("*") if folder.is_dir()]
-    count = {folder: sum(path.suffix == ".py" for path in folder.iterdir()) for folder in folders}
+    count = {folder: len(_files(folder)) for folder in folders}
     found = {folder for folder, files in count.items() if files > MOST_FILES}
-    found |= {FOLDERS[RUNTIME]} if len(_flat(RUNTIME)) > MOST_MODULES else set()
+    found |= {FOLDERS[RUNTIME]} if count[FOLDERS[RUNTIME]] > MOST_MODULES else set()
     return {folder.relative_to(ROOT).as_posix() for folder in found}
 
 
-def _flat(package: str) -> list[Path]:
-    return [path for path in FOLDERS[package].glob("*.py") if not path.stem.startswith("__")]
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.py") if not path.stem.startswith("__")]
 
 
 def files_of_one_name() -> set[str]:

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support import runtime_api, services
+from tests.support.packages import runtime_api, services
 
 from benchmarks.run import usage
 from benchmarks.run.harness import Answer, in_turn, options_parser

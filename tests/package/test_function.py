@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support import small_wheels
+from tests.support.packages import small_wheels
 
 from clinspan.cli.main import main
 from clinspan.package import functions, selftest, sizes

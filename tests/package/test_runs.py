@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import runtime_api, services, small_wheels
+from tests.support.packages import runtime_api, services, small_wheels
 
 from clinspan import Recognizer
 from clinspan.package.folders import package_container, package_wheelhouse

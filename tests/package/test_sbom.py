@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import small_wheels
+from tests.support.packages import small_wheels
 
 from clinspan.bundle.manifest import open_bundle
 from clinspan.cli.main import main

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.small_wheels import stand_in_bundle, stand_in_wheels
+from tests.support.packages.small_wheels import stand_in_bundle, stand_in_wheels
 
 from clinspan import Recognizer
 from clinspan.cli.main import _parser

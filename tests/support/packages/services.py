@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.small_wheels import read_only
+from tests.support.packages.small_wheels import read_only
 
 LAMBDA_CLIENT = ("awslambdaric", "simplejson", "snapshot_restore_py", "runtime_client")
 MEMORY = 1769 * 2**20
