@@ -68,7 +68,7 @@ class Data:
         return self.take(len(self._raw))
 
     def text(self, limit: int = 60) -> str:
-        """Any string that Python can hold, of at most so many parts; hardly ever more than 800 characters."""
+        """Any string that Python can hold, of at most `limit` parts, and rarely more than 800 characters."""
         parts: list[str] = []
         length = 0
         while self and len(parts) < limit and length < 700:

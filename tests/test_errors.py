@@ -1,4 +1,4 @@
-"""What a program reads off an error."""
+"""Programs read an error's attributes, not its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users may import."""
+"""The names that users may import."""
 
 from __future__ import annotations
 

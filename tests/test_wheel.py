@@ -1,4 +1,4 @@
-"""What `pip install "clinspan[cpu]"` gives a stranger, in an environment of its own."""
+"""`pip install "clinspan[cpu]"` gives a stranger a working command line, in an environment of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options of the public calls, checked before they are used: one way to say that a number is none."""
+"""Options of the public calls, checked before they are used: one wording for a wrong number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from clinspan.errors import InputError
 
 
 def whole(name: str, value: object, *, least: int, unit: str = "") -> int:
-    """A whole number.
+    """Return an integer option, checked.
 
     Args:
         name: of the option, for the message.
@@ -17,15 +17,13 @@ def whole(name: str, value: object, *, least: int, unit: str = "") -> int:
         unit: what it counts, for the message.
 
     Raises:
-        InputError: it is none, or too small.
+        InputError: it is not an integer, or it is too small.
 
     >>> whole("threads", 2, least=1)
     2
     """
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise InputError(
-            f"{name} is a {type(value).__name__}: expected a whole number{unit and f' of {unit}'}"
-        )
+        raise InputError(f"{name} is a {type(value).__name__}: expected an integer{unit and f' ({unit})'}")
     if value < least:
         raise InputError(f"{name} is {value}{unit and f' {unit}'}: expected at least {least}")
     return int(value)

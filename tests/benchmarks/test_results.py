@@ -89,7 +89,7 @@ def in_another_process(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_an_answer_comes_from_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it was asked with comes back through JSON; its error is the last line that it wrote."""
+    """The arguments come back through JSON; its error is the last line that it wrote."""
     monkeypatch.setattr(in_another_process, "__module__", "tests.benchmarks.test_results")
     assert ask(in_another_process, {"fail": False, "n": 2}) == {"fail": False, "n": 2}
     with pytest.raises(RuntimeError, match="ValueError: as told"):

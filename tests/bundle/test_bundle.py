@@ -30,7 +30,7 @@ def edit(folder: Path, name: str = MANIFEST, **changes: Any) -> None:
 
 
 def test_a_manifest_survives_writing_and_reading(copy_starter: Copy) -> None:
-    """What is read, written and read again is the same record."""
+    """A record that is read, written and read again is the same."""
     folder = copy_starter()
     bundle = open_bundle(folder)
     bundle.write_manifest()

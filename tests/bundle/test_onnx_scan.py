@@ -1,4 +1,4 @@
-"""What is read of an .onnx file before onnxruntime sees it, against the onnx package."""
+"""The reader that looks at an .onnx file before onnxruntime does, compared with the onnx package."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_tensors_in_other_files_are_those_that_onnx_finds(onnx: Any, tmp_path: P
 
 @pytest.mark.parametrize("name", ["table", "subgraph"])
 def test_the_models_that_tests_write_are_valid_onnx(onnx: Any, name: str) -> None:
-    """By the onnx package's own checker, but for weights that lie nowhere; nothing is lost when it writes them."""
+    """By the onnx package's own checker, except for weights that are missing; nothing is lost when it writes them."""
     model = onnx.ModelProto.FromString(MODELS[name])
     for tensor in [tensor for node in model.graph.node for a in node.attribute for tensor in a.g.initializer]:
         tensor.ClearField("external_data")

@@ -72,7 +72,7 @@ def test_a_table_has_a_heading_and_a_row_for_each_span(
 
 
 def test_notes_of_a_jsonl_keep_their_ids_and_their_order(capsys: pytest.CaptureFixture[str]) -> None:
-    """One result a line, an empty one for an empty note."""
+    """One result per line, an empty one for an empty note."""
     path = ROOT / "examples" / "notes.jsonl"
     assert main(["extract", str(path), "-f", "jsonl"]) == 0
     found = rows(capsys.readouterr().out)

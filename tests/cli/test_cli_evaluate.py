@@ -62,7 +62,7 @@ def test_json_says_what_was_measured(gold: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_json_has_null_for_no_interval(gold: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without resamples an interval is null: NaN is no JSON."""
+    """Without resamples an interval is null: NaN is not JSON."""
     assert (
         main(["evaluate", "--gold", str(gold), "--threads", "1", "--format", "json", "--resamples", "0"]) == 0
     )

@@ -1,4 +1,4 @@
-"""What notes say of their findings."""
+"""Notes deny, doubt and qualify their findings."""
 
 from __future__ import annotations
 

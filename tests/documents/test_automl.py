@@ -46,7 +46,7 @@ def test_annotations_may_be_missing(tmp_path: Path) -> None:
 
 
 def test_camel_case_is_read(tmp_path: Path) -> None:
-    """What protocol buffers wrote is read: camelCase, numbers as strings, a start of 0 left out."""
+    """JSON written by protocol buffers is read: camelCase, numbers as strings, a start of 0 left out."""
     segment = {"textExtraction": {"textSegment": {"endOffset": "7"}}, "displayName": "DRUG"}
     (document,) = automl.read(
         write(tmp_path, {"annotations": [segment], "textSnippet": {"content": "Aspirin"}})
@@ -66,7 +66,7 @@ def test_offsets_count_characters(tmp_path: Path) -> None:
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    """What is written reads back the same, line ends and quotes included."""
+    """Written documents read back the same, line ends and quotes included."""
     documents = [Document("1", 'a "b"\n\u2028c', (Entity(2, 5, "X"),)), Document("2", "plain", ())]
     stream = io.StringIO()
     automl.write(documents, stream)

@@ -277,5 +277,5 @@ def test_nothing_is_written_while_bundles_are_refused(
 
 
 def test_the_whole_bundle_is_not_refused(tmp_path: Path) -> None:
-    """What the cases above start from is sound: it is the damage that is refused."""
+    """The bundle that the cases above start from loads, so it is the damage that is refused."""
     assert Recognizer.load(bundles.bundle(tmp_path / "b"), threads=1).recognize(NOTE)

@@ -1,4 +1,4 @@
-"""What an import, and an extraction, bring into the process."""
+"""An import, and an extraction, bring little into the process."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_truncation_and_padding_in_a_tokenizer_are_overridden(tmp_path: Path, se
 
 
 def test_a_tokenizer_that_panics_is_refused(tmp_path: Path) -> None:
-    """A panic in Rust is no Exception, and would pass every `except Exception`; what it prints is its own."""
+    """A panic in Rust is not an Exception, and would pass every `except Exception`; what it prints is its own."""
     folder = bundles.bundle(tmp_path / "b")
     tokenizer(
         lambda data: data.update(

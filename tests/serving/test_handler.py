@@ -69,7 +69,7 @@ def test_direct_text(handler: Any, recognizer: Recognizer) -> None:
 
 
 def test_direct_notes(handler: Any, recognizer: Recognizer) -> None:
-    """{"notes"} is answered in order, under the ids given, or their numbers where there are none."""
+    """{"notes"} is answered in order, under the ids given, or their numbers if they have no id."""
     answer = handler({"notes": [{"id": "b", "text": NOTE}, {"text": ""}, {"id": 7, "text": NOTE}]}, None)
     found = rows(recognizer, NOTE)
     assert answer["notes"] == [
@@ -131,7 +131,7 @@ BAD_REQUESTS: dict[str, tuple[object, int]] = {
 
 @pytest.mark.parametrize(("event", "status"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
 def test_bad_requests(handler: Any, event: object, status: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is wrong is said with a 4xx, over HTTP as directly; neither answer nor log quotes the request."""
+    """A wrong request gets a 4xx that says what is wrong, over HTTP and directly; neither answer nor log quotes the request."""
     direct = handler(event, Context())
     assert direct["statusCode"] == status
     assert direct["error"]["id"] == "request-1"
@@ -168,7 +168,7 @@ def test_bad_bodies(
 
 
 def test_damaged_base64_is_not_read_as_far_as_it_goes(handler: Any) -> None:
-    """A body with characters that are no base64 is refused, though what is left of it would be a request."""
+    """A body with characters that are not base64 is refused, although the rest of it would be a request."""
     event = gateway({"text": NOTE}, encoded=True)
     assert "base64" in handler({**event, "body": "%" + event["body"]}, Context())["body"]
 
@@ -194,7 +194,7 @@ def test_request_can_ask_for_less_time(handler: Any) -> None:
 def test_internal_failure(
     service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody foresaw is a 500 with an id; the log has the place and not the message, nor has the body."""
+    """An unexpected error is a 500 with an id; the log has its place, and neither log nor body has its message."""
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(f"cannot read {SECRET}")

@@ -1,1 +1,1 @@
-"""What the tests, the fuzzers and the benchmarks share."""
+"""Helpers that the tests, the fuzzers and the benchmarks share."""

@@ -38,7 +38,7 @@ def number_words(note: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def without_blanks(note: str, start: int, end: int) -> tuple[int, int]:
-    """A token's offsets without the blanks at its ends; one of blanks alone is empty where it ended."""
+    """A token's offsets without the whitespace at its ends; a token of whitespace alone is empty at its end."""
     while start < end and note[start].isspace():
         start += 1
     while start < end and note[end - 1].isspace():
@@ -108,7 +108,7 @@ def group_spans(
     words: Sequence[tuple[int, int, int, float]],
     places: Sequence[tuple[str, str]],
 ) -> list[tuple[str, int, int, float]]:
-    """(entity, start, end, score) of each span, before blanks and marks at its ends are seen to."""
+    """(entity, start, end, score) of each span, before whitespace and marks at its ends are handled."""
     groups: list[list[tuple[int, int, str, str, float]]] = []
     joined = False
     for first, last, label, score in words:

@@ -76,7 +76,7 @@ def test_a_note_that_fits_is_one_window() -> None:
 
 
 def test_no_tokens_need_no_window() -> None:
-    """An empty note is no error."""
+    """An empty note has no windows."""
     assert plan(np.zeros(0, dtype=np.int8), window=10) == []
 
 

@@ -59,9 +59,7 @@ def max_content_tokens(config: Mapping[str, Any]) -> int:
     """
     positions = config.get("max_position_embeddings", 512)
     if not isinstance(positions, int) or isinstance(positions, bool) or positions < 4:
-        raise BundleError(
-            f"config.json: max_position_embeddings is {brief(positions)}: expected a whole number"
-        )
+        raise BundleError(f"config.json: max_position_embeddings is {brief(positions)}: expected an integer")
     model_type = config.get("model_type")
     if not isinstance(model_type, str | None):
         raise BundleError(f"config.json: model_type is {brief(model_type)}: expected a name")

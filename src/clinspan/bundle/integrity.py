@@ -66,7 +66,7 @@ def verified(folder: Path, record: FileRecord, verify: str) -> Path:
 
 
 def verified_content(folder: Path, record: FileRecord, verify: str, *, limit: int) -> bytes:
-    """What a file of a folder holds: the very bytes that were checked.
+    """The content of a file: the very bytes that were checked.
 
     Raises:
         BundleError: as for `verified`, or it is longer than `limit` bytes.

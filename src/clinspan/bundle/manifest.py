@@ -191,7 +191,7 @@ def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
         raise BundleError(f"{folder} has no {MANIFEST}, so nothing in it is signed")
     if (folder / "config.json").is_file():
         return _from_config(folder, verify)
-    raise BundleError(f"{folder} has neither {MANIFEST} nor config.json: it is no model folder")
+    raise BundleError(f"{folder} has neither {MANIFEST} nor config.json: it is not a model folder")
 
 
 def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:

@@ -1,4 +1,4 @@
-"""What an .onnx file says about itself, read before onnxruntime loads it: files it refers to, table sizes.
+"""Read an .onnx file before onnxruntime loads it: the files that it refers to, the sizes of its tables.
 
 A graph may keep weights in other files, at any path, or at an address in memory. onnxruntime 1.20 reads
 /etc/passwd as weights, and ends the process on an address; newer versions refuse both
@@ -37,7 +37,7 @@ _MAX_DEPTH = 100
 
 @dataclass(slots=True)
 class Outline:
-    """What was found.
+    """The parts of a graph that are checked before it is loaded.
 
     Attributes:
         external: tensors kept outside the file -> where, as the file names it.
@@ -60,7 +60,7 @@ def read_outline(path: Path) -> Outline:
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, IndexError) as error:  # ValueError also for an empty file
-        raise BundleError(f"{path} is not an ONNX file: it is no protobuf message") from error
+        raise BundleError(f"{path} is not an ONNX file: it is not a protobuf message") from error
 
 
 class _Walk:

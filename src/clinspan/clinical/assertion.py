@@ -1,4 +1,4 @@
-"""What a note says of each of its spans: denied, doubted, past, somebody else's, planned, stopped.
+"""Decide for each span what its note says of it: denied, doubted, past, somebody else's, planned, stopped.
 
 After ConText (Harkema et al. 2009, doi:10.1016/j.jbi.2009.05.002): a cue reaches from its place to where its clause,
 sentence, list item or section ends. One walk over the cues, breaks and spans of the note, in order.

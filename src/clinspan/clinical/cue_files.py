@@ -18,7 +18,7 @@ _TITLE_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """What a heading is: the kind of its section, and what it says of the spans below it."""
+    """A heading: the kind of its section, and what it says of the spans below it."""
 
     kind: str
     effects: tuple[str, ...]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clinspan.clinical.cue_files import CueSet, Title, bundled_cues, title_key
 from clinspan.clinical.records import Section
 
-# Titles are no longer than this, and no longer than so many words if nothing but their form tells them.
+# The most characters of a title, and the most words of one that is recognised only by its form.
 _LONGEST = 80
 _MOST_WORDS = 6
 

@@ -18,7 +18,7 @@ _GROUP = re.compile(r"\(([^()]*)\)")
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a phrase does.
+    """The effect of a phrase.
 
     Attributes:
         kind: what it says of a span; for an end, the kind whose reach it ends, empty for all kinds.

@@ -15,11 +15,11 @@ _JOINED = re.compile(
     r"[\s,/&+]*(?:\b(?:and|or|nor|and/or|as well as|vs|versus|with)\b[\s,/]*)?(?:[\w-]+ ){0,2}[\w-]*\s*$"
 )
 _JOINED_CLOSELY = re.compile(r"\s*(?:/|\b(?:and|or|nor|vs|versus|and/or)\b\.?)\s*(?:[\w-]+ ?){0,2}$")
-# At most so many words between a cue and the span that it stands behind.
+# A cue may follow its span after at most four words.
 _NEXT_TO = re.compile(r"[ \t]*(?:[(:–-][ \t]*)?(?:[\w./%-]+[ \t]+){0,4}$")
 _SINGULAR = ("was ", "is ", "has ")
 
-# A chain of spans before a cue is followed over at most so many.
+# The most spans of a chain that a cue is followed over.
 _LONGEST_CHAIN = 40
 # The longest text between the members of a list.
 _WIDEST_GAP = 60

@@ -1,4 +1,4 @@
-"""The answers of the clinical rules: frozen records that hold offsets into the note and nothing decided in silence.
+"""The answers of the clinical rules: frozen records that hold offsets into the note and the cue behind every decision.
 
 Ranges are half open and count Unicode code points of the note.
 """
@@ -62,7 +62,7 @@ class Section:
     Attributes:
         kind: one of the kinds in `cues/sections.txt`, such as `family_history`; `other` under a heading that the
             file does not know, `none` before the first heading.
-        title: the heading's own words; empty where there is none.
+        title: the heading's own words; empty if it has no heading.
         start: first character, the heading included.
         body: first character after the heading.
         end: one past the last character.
@@ -97,7 +97,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What a note says of one span; every answer has its cue.
+    """The assertions of a note about one span; every answer has its cue.
 
     A span without cues is affirmed: present, now, in the patient.
 
@@ -158,7 +158,7 @@ class Assertion:
 
     @property
     def action(self) -> str | None:
-        """What happens to a drug or treatment: one of `ACTIONS`, or None where the note does not say."""
+        """The action on a drug or treatment: one of `ACTIONS`, or None where the note does not say."""
         return next((cue.kind for cue in self.cues if cue.kind in ACTIONS), None)
 
 

@@ -38,7 +38,7 @@ _NO_SENTENCE_END = frozenset(
     )
 )
 
-# Lines of at least so many characters are taken for wrapped ones, where the next begins in lower or upper case.
+# A line counts as wrapped from this length on, if the next begins in lower case, or in upper case.
 _WRAPPED, _WRAPPED_UPPER = 50, 65
 
 
@@ -110,9 +110,9 @@ def break_level(note: str, start: int, end: int, line: int, word: str) -> int:
     Args:
         note: the text.
         start: first character of the sign or line end.
-        end: one past the last, blanks after a line end included.
+        end: one past the last, with the whitespace after a line end.
         line: first character of the line that it stands in.
-        word: the word that it follows without a blank, in lower case.
+        word: the word directly before it, without a space, in lower case.
     """
     sign = note[start]
     if sign in "\r\n":

@@ -43,12 +43,12 @@ def offset(value: object, name: str, where: str) -> int:
     """Read an offset in characters; a number written as a string is taken, as protocol buffers write it so.
 
     Raises:
-        InputError: it is not a whole number.
+        InputError: it is not an integer.
     """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"{where}: {name} is {kind(value)}, expected a whole number of characters")
+        raise InputError(f"{where}: {name} is {kind(value)}, expected an integer, a number of characters")
     return value
 
 

@@ -1,1 +1,1 @@
-"""What runs a window: onnxruntime, threads, cores."""
+"""Running windows: onnxruntime, threads, cores."""

@@ -1,4 +1,4 @@
-"""What a request may ask for, set by whoever runs the function, through environment variables."""
+"""Limits on requests, set through environment variables by whoever runs the function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAMBDA_MB_PER_CORE = 1769
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may ask for. Each field is read from CLINSPAN_ and its name in capitals.
+    """Limits on a request. Each field is read from CLINSPAN_ and its name in capitals.
 
     Attributes:
         max_bytes: of a request body; the default is what AWS Lambda lets through.
@@ -86,7 +86,7 @@ def _parse(name: str, text: str, default: object) -> Any:
         if not set(names) <= {*OPTIONS, "none"}:
             raise InputError(f"{name} is {text!r}: expected some of {', '.join(OPTIONS)}, or none")
         return tuple(part for part in names if part != "none")
-    kind = "a whole number" if isinstance(default, int) else "a number"
+    kind = "an integer" if isinstance(default, int) else "a number"
     try:
         value = int(text) if isinstance(default, int) else float(text)
     except ValueError:

@@ -121,7 +121,7 @@ def _note(row: object, number: int) -> Note:
         raise _wrong(f"{where} has an unknown field: expected id and text")
     name = row.get("id", number)
     if isinstance(name, bool) or not isinstance(name, str | int):
-        raise _wrong(f"{where}.id is {kind(name)}: expected a string or a whole number")
+        raise _wrong(f"{where}.id is {kind(name)}: expected a string or an integer")
     return Note(_text(str(name), f"{where}.id"), _text(row.get("text"), f"{where}.text"))
 
 
@@ -130,7 +130,7 @@ def _text(value: object, where: str) -> str:
         raise _wrong(f"{where} is {kind(value)}: expected a string")
     if _SURROGATE.search(value):
         # It could not be sent back: an answer is UTF-8.
-        raise _wrong(f"{where} holds half of a surrogate pair: it is no valid Unicode text")
+        raise _wrong(f"{where} holds half of a surrogate pair: it is not valid Unicode text")
     return value
 
 

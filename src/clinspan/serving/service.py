@@ -50,7 +50,7 @@ class Service:
         """Load the model and read the limits.
 
         Args:
-            environment: CLINSPAN_MODEL, a folder (the bundled starter otherwise); CLINSPAN_PRECISION;
+            environment: CLINSPAN_MODEL, a folder (default: the bundled starter); CLINSPAN_PRECISION;
                 CLINSPAN_THREADS; CLINSPAN_LOG_LEVEL; and the limits of `Limits`. None for this process's.
 
         Raises:
@@ -77,7 +77,7 @@ class Service:
         Args:
             read: gives the request's JSON value; may raise RequestError.
             seconds: that the service gives this request; None for no limit.
-            request_id: to find the request's log line by; made up where there is none.
+            request_id: to find the request's log line by; made up if it is empty.
         """
         began = time.perf_counter()
         request_id = request_id or uuid.uuid4().hex

@@ -24,7 +24,7 @@ PREFIX = "/2018-06-01/runtime"
 
 @dataclass(slots=True)
 class Outcome:
-    """What a runtime posted: `response`, `error` or `init_error`, its body, and when (monotonic seconds)."""
+    """A post of a runtime: `response`, `error` or `init_error`, its body, and when (monotonic seconds)."""
 
     kind: str
     body: bytes
