@@ -28,6 +28,14 @@ ROOTS = [
     "docs",
     "benchmarks",
     "fuzz/README.md",
+    "src/clinspan/clinical",
+    "src/clinspan/serving",
+    "src/clinspan/starter",
+    "tests/benchmarks",
+    "tests/cli",
+    "tests/clinical",
+    "tests/data",
+    "tests/serving",
 ]
 
 
