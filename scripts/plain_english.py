@@ -36,6 +36,8 @@ ROOTS = [
     "tests/clinical",
     "tests/data",
     "tests/serving",
+    "export/clinspan_export",
+    "tests/export",
 ]
 
 

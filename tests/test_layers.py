@@ -37,8 +37,8 @@ LAYERS = {
     EXPORTER: [
         {"errors", "quiet"},
         {"checkpoint"},
-        {"provenance", "graphs", "verify"},
-        {"export"},
+        {"provenance", "graphs", "verify", "sign"},
+        {"exporter"},
         {"__init__"},
         {"train"},
         {"starter"},
@@ -62,22 +62,14 @@ SAME_NAME: dict[str, str] = {}
 # What is not as it should be yet. Each line is a defect that somebody is to mend: one that is mended fails
 # `test_every_known_break_is_still_there` until its line is taken out.
 KNOWN_BREAKS: dict[str, set[str]] = {
-    "up": {"clinspan_export.starter.__main__ -> clinspan_export.cli.train"},
+    "up": set(),
     "circle": set(),
     "text": set(),
     "only": {"clinspan.report -> tokenizers"},
-    "cli": {"clinspan_export.starter.__main__ -> clinspan_export.cli.train"},
-    "files": {"src/clinspan/package", "tests/export", "tests/promises"},
+    "cli": set(),
+    "files": {"src/clinspan/package", "tests/promises"},
     "names": {"clinspan errors"},
-    "classes": {
-        "Document",
-        "Entry",
-        "Reading",
-        "Score",
-        "Settings",
-        "Timing",
-        "Window",
-    },
+    "classes": {"Document", "Entry", "Limits", "Timing"},
 }
 
 

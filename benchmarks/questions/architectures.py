@@ -59,7 +59,7 @@ def export(settings: Answer) -> Answer:
     """Export the checkpoint in all precisions."""
     import torch
 
-    from clinspan_export.export import export
+    from clinspan_export import export
 
     torch.set_num_threads(settings["threads"])
     work = Path(settings["work"])
@@ -88,14 +88,14 @@ def speed(settings: Answer) -> Answer:
     from clinspan.bundle.manifest import open_bundle
     from clinspan_export import checkpoint as checkpoints
     from clinspan_export.verify.compare import torch_reference
-    from clinspan_export.verify.notes import Sample, own_samples
+    from clinspan_export.verify.samples import own_samples, unannotated
 
     torch.set_num_threads(1)
     work = Path(settings["work"])
     loaded = checkpoints.load(str(work / "checkpoint"))
     bundle = open_bundle(work / "bundle")
     recognizer = Recognizer.load(work / "bundle", precision="int8", threads=1)
-    note = [Sample("all", "\n\n".join(sample.text for sample in own_samples()[:4]))]
+    note = [unannotated("all", "\n\n".join(sample.text for sample in own_samples()[:4]))]
     theirs, ours = [], []
     for turn in range(settings["rounds"] + 1):
         began = time.process_time()

@@ -27,14 +27,14 @@ from benchmarks.run.record import save
 from clinspan import Recognizer, Span
 from clinspan.bundle.loading import Loaded
 from clinspan.text.tokenizer import Tokenizer
-from clinspan_export.export import export
-from clinspan_export.graphs.int8 import Recipe, write_int8
+from clinspan_export import export
+from clinspan_export.graphs.int8 import Quantization, write_int8
 from clinspan_export.graphs.outliers import Taming
 from clinspan_export.verify.compare import feeds
 from clinspan_export.verify.samples import SAMPLES
 
-PLAIN = Recipe(taming=Taming(neurons=0, centring=False, smoothing=None), embeddings="table")
-VARIANTS: dict[str, Recipe] = {
+PLAIN = Quantization(taming=Taming(neurons=0, centring=False, smoothing=None), embeddings="table")
+VARIANTS: dict[str, Quantization] = {
     "plain_per_channel": PLAIN,
     "plain_per_tensor": replace(PLAIN, per_channel=False),
     "plain_reduced_range": replace(PLAIN, reduce_range=True),
@@ -44,14 +44,14 @@ VARIANTS: dict[str, Recipe] = {
     "outlier_neurons_in_fp32": replace(PLAIN, taming=Taming(centring=False, smoothing=None)),
     "smoothing_0_65": replace(PLAIN, taming=Taming(neurons=0, centring=False, smoothing=0.65)),
     "centring_smoothing_0_75": replace(PLAIN, taming=Taming(neurons=0)),
-    "all_not_centred_smoothing_0_65": Recipe(taming=Taming(centring=False, smoothing=0.65)),
-    "all_smoothing_0_5": Recipe(taming=Taming(smoothing=0.5)),
-    "all_smoothing_0_65": Recipe(taming=Taming(smoothing=0.65)),
-    "all_smoothing_0_75_default": Recipe(),
-    "all_smoothing_0_85": Recipe(taming=Taming(smoothing=0.85)),
-    "all_16_neurons": Recipe(taming=Taming(neurons=16)),
-    "all_neurons_from_1_5_times": Recipe(taming=Taming(stands_out=1.5)),
-    "all_reduced_range": Recipe(reduce_range=True),
+    "all_not_centred_smoothing_0_65": Quantization(taming=Taming(centring=False, smoothing=0.65)),
+    "all_smoothing_0_5": Quantization(taming=Taming(smoothing=0.5)),
+    "all_smoothing_0_65": Quantization(taming=Taming(smoothing=0.65)),
+    "all_smoothing_0_75_default": Quantization(),
+    "all_smoothing_0_85": Quantization(taming=Taming(smoothing=0.85)),
+    "all_16_neurons": Quantization(taming=Taming(neurons=16)),
+    "all_neurons_from_1_5_times": Quantization(taming=Taming(stands_out=1.5)),
+    "all_reduced_range": Quantization(reduce_range=True),
 }
 
 Spans = list[set[tuple[str, int, int]]]
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _compare(
-    base: Path, recipes: dict[str, Recipe], notes: list[str], rows: list[dict[str, Any]]
+    base: Path, recipes: dict[str, Quantization], notes: list[str], rows: list[dict[str, Any]]
 ) -> list[Answer]:
     """Write every variant beside the fp32 bundle, and compare its spans with fp32's and with the gold."""
     gold = [{(e["label"], e["start"], e["end"]) for e in row["entities"]} for row in rows]
@@ -94,7 +94,7 @@ def _compare(
         for file in ("config.json", "tokenizer.json"):
             shutil.copy(base / file, folder / file)
         seen = feeds(Tokenizer(base / "tokenizer.json"), SAMPLES, window=reference.report().window)
-        write_int8(base / "onnx/model.onnx", folder / "onnx/model_int8.onnx", seen, recipe=recipe)
+        write_int8(base / "onnx/model.onnx", folder / "onnx/model_int8.onnx", seen, how=recipe)
         recognizer = Recognizer(_loaded(base, name))
         found = _spans(recognizer.pipe(texts))
         results.append(

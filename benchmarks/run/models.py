@@ -77,7 +77,7 @@ def made_checkpoint(
 def made_bundle(checkpoint: Path, folder: Path, precisions: Sequence[str]) -> Path:
     """Export a checkpoint."""
     if not folder.is_dir():
-        from clinspan_export.export import export
+        from clinspan_export import export
 
         export(str(checkpoint), folder, precisions=tuple(precisions))
     return folder

@@ -1,6 +1,35 @@
-"""From a fine-tuned clinical BERT to a quantized, verified ONNX bundle. Needs torch; the runtime does not."""
+"""Turn a fine-tuned clinical BERT into a quantized, verified ONNX bundle. Needs torch; the runtime does not.
 
-import os
+from clinspan_export import export
+bundle = export("CHECKPOINT", "bundle")
+"""
 
-# As the runtime does before it imports onnxruntime (`clinspan/session.py`): no usage events are kept or sent.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from clinspan_export.checkpoint import Trust
+    from clinspan_export.errors import ExportError
+    from clinspan_export.exporter import Overrides, export
+    from clinspan_export.verify.limits import Limits
+    from clinspan_export.verify.verdict import Checks
+
+__all__ = ["Checks", "ExportError", "Limits", "Overrides", "Trust", "export"]
+
+_HOMES = {
+    "Checks": "verify.verdict",
+    "ExportError": "errors",
+    "Limits": "verify.limits",
+    "Overrides": "exporter",
+    "Trust": "checkpoint",
+    "export": "exporter",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for, so that importing the package is free."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,30 +31,41 @@ class Checkpoint:
     labels: Sequence[str]
 
 
-def load(
-    source: str, *, revision: str | None = None, trust_remote_code: bool = False, allow_pickle: bool = False
-) -> Checkpoint:
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far a checkpoint is trusted.
+
+    Attributes:
+        revision: branch, tag or commit of a Hub id; None for the newest.
+        trust_remote_code: run code that the checkpoint brings along.
+        allow_pickle: accept pickled weights, which can run code when they are read.
+    """
+
+    revision: str | None = None
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
+
+
+def load(source: str, trust: Trust | None = None) -> Checkpoint:
     """Load a checkpoint for export.
 
     Args:
         source: local folder or Hub id.
-        revision: branch, tag or commit on the Hub.
-        trust_remote_code: run code that the checkpoint brings along.
-        allow_pickle: accept pickled weights, which can run code when they are read.
+        trust: its revision and permissions; None for the newest revision and no permission.
 
     Raises:
-        ExportError: it is missing, damaged, of another task, or needs one of the permissions above.
+        ExportError: it is missing, damaged, of another task, or needs a permission that `trust` withholds.
     """
     _check_local(source)
-    options = {"revision": revision, "trust_remote_code": trust_remote_code}
     with quiet():
-        return _load(source, options, allow_pickle)
+        return _load(source, trust or Trust())
 
 
-def _load(source: str, options: dict[str, Any], allow_pickle: bool) -> Checkpoint:
+def _load(source: str, trust: Trust) -> Checkpoint:
     import torch
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    options = {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
     with _explained(source):
         config = AutoConfig.from_pretrained(source, **options)
     _check_task(source, config)
@@ -62,7 +74,7 @@ def _load(source: str, options: dict[str, Any], allow_pickle: bool) -> Checkpoin
             source,
             config=config,
             dtype=torch.float32,
-            use_safetensors=None if allow_pickle else True,
+            use_safetensors=None if trust.allow_pickle else True,
             output_loading_info=True,
             **options,
         )
@@ -110,7 +122,7 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
 
 
 def loses_case(tokenizer: Any) -> bool:
-    """Does the tokenizer lower case although its vocabulary is cased?
+    """Tell whether the tokenizer lowers case although its vocabulary is cased.
 
     Old cased checkpoints bring a vocab.txt and no settings, and transformers then lowers case by default.
     """
@@ -121,18 +133,12 @@ def loses_case(tokenizer: Any) -> bool:
     return sum(token != token.lower() for token in words) > len(words) / 20
 
 
-class _explained:  # noqa: N801 - reads as a phrase where it is used
-    """Turns what transformers raises into one clear line."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or not isinstance(error, Exception):
-            return
+@contextmanager
+def _explained(source: str) -> Iterator[None]:
+    """Turn what transformers raises into one clear line."""
+    try:
+        yield
+    except Exception as error:
         text = str(error)
         if "trust_remote_code" in text:
             reason = "needs code of its own; --trust-remote-code runs it, if you trust where it comes from"
@@ -140,4 +146,4 @@ class _explained:  # noqa: N801 - reads as a phrase where it is used
             reason = "has no model.safetensors; --allow-pickle reads pickled weights, if you trust where they come from"
         else:
             reason = f"cannot be loaded ({type(error).__name__}: {first_line(error)})"
-        raise ExportError(f"{self.source} {reason}") from error
+        raise ExportError(f"{source} {reason}") from error

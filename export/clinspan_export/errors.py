@@ -10,6 +10,6 @@ class ExportError(ClinspanError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, short enough for one line."""
+    """Shorten the message of an error to one line of at most 200 characters."""
     lines = str(error).strip().splitlines()
     return lines[0][:200] if lines else "no reason given"

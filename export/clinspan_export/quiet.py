@@ -1,27 +1,38 @@
-"""Keeps what the export libraries say about themselves off the screen."""
+"""Keep the export libraries quiet: their chatter off the screen, their usage events off the network."""
 
 from __future__ import annotations
 
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_LOGGERS = ("optimum", "transformers", "torch", "onnxruntime", "")
 
 
-class quiet:  # noqa: N801 - reads as a phrase where it is used
-    """Keeps tracer warnings and the chatter of the export libraries off the screen."""
-
-    _names = ("optimum", "transformers", "torch", "onnxruntime", "")
-
-    def __enter__(self) -> None:
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Import and run the export libraries without their warnings, log lines and usage events."""
+    # onnxruntime reads it when it is first imported, and never again; see clinspan/engine/session.py.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        self._levels = {name: logging.getLogger(name).level for name in self._names}
-        for name in self._names:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
-    def __exit__(self, *error: object) -> None:
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
-        self._warnings.__exit__(None, None, None)
+
+def import_onnxruntime() -> Any:
+    """Import onnxruntime with its usage events off."""
+    with quiet():
+        import onnxruntime
+    return onnxruntime

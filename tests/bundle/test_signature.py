@@ -17,8 +17,8 @@ from clinspan.bundle.manifest import MANIFEST, open_bundle
 from clinspan.bundle.signature import SIGNATURE
 from clinspan.cli.main import main
 from clinspan_export.cli.main import main as export_main
-from clinspan_export.cli.sign import sign
 from clinspan_export.errors import ExportError
+from clinspan_export.sign import sign
 
 pytest.importorskip("cryptography")
 

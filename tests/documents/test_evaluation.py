@@ -140,6 +140,12 @@ def test_nothing_to_score_is_zero_not_an_error() -> None:
     assert math.isnan(scores.micro["exact"].interval[0])
 
 
+def test_finding_nothing_where_there_is_nothing_scores_zero() -> None:
+    """Such documents show no skill; this is the one answer, for the exporter and for training too."""
+    score = evaluate([Document("1", TEXT, ())], [[]], labels=["DRUG"], resamples=0).micro["exact"]
+    assert (score.precision, score.recall, score.f1) == (0, 0, 0)
+
+
 def test_lists_that_do_not_pair_are_refused() -> None:
     """A missing list of findings is an error, not a shorter evaluation."""
     with pytest.raises(InputError, match="1 annotated documents and 0 lists"):

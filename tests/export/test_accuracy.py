@@ -1,4 +1,4 @@
-"""What the export keeps of a real model: exact-span F1 on gold, fp32 against int8."""
+"""The export keeps the exact-span F1 of a real model on gold, in int8 as in fp32."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clinspan import Recognizer
-from clinspan_export.export import Reading, export
+from clinspan_export import Overrides, export
 
 pytestmark = [pytest.mark.export, pytest.mark.slow]
 
@@ -25,9 +25,9 @@ def micro_f1(recognizer: Recognizer, rows: list[dict[str, object]]) -> float:
 
 
 def test_int8_finds_what_fp32_finds(checkpoints: Path, corpora: Path, tmp_path: Path) -> None:
-    """On held-out case reports, in the window and with the vote that `--tune` chose on training reports."""
-    tuned = Reading(window=254, aggregation="average")
-    export(str(checkpoints / "ptt-minilm-l6"), tmp_path / "bundle", reading=tuned)
+    """On held-out case reports, in the window and with the aggregation that `--tune` chose on training reports."""
+    tuned = Overrides(window=254, aggregation="average")
+    export(str(checkpoints / "ptt-minilm-l6"), tmp_path / "bundle", overrides=tuned)
     lines = (corpora / "ptt" / "ptt_maccrobat_test.jsonl").read_text(encoding="utf-8").split("\n")
     rows = [json.loads(line) for line in lines if line]
     fp32, int8 = (

@@ -15,12 +15,11 @@ from clinspan import Recognizer
 from clinspan.bundle.hub_folder import max_content_tokens
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.text.tokenizer import Tokenizer
+from clinspan_export import Checks, export
 from clinspan_export import checkpoint as checkpoints
 from clinspan_export.errors import ExportError
-from clinspan_export.export import export
 from clinspan_export.verify.compare import TOLERANCE, torch_logits, torch_reference
-from clinspan_export.verify.notes import Sample
-from clinspan_export.verify.verdict import Checks
+from clinspan_export.verify.samples import unannotated
 
 pytestmark = pytest.mark.export
 
@@ -43,7 +42,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         str(source),
         folder / "bundle",
         precisions=("fp32", "int8", "fp16"),
-        checks=Checks(samples=[Sample("one", tiny_checkpoints.NOTE)]),
+        checks=Checks(samples=[unannotated("one", tiny_checkpoints.NOTE)]),
     )
     return Case(checkpoints.load(str(source)), bundle)
 
@@ -63,7 +62,7 @@ def test_short_note_has_the_logits_of_transformers_own_tokenizer_and_model(case:
 def test_long_note_has_the_spans_of_pytorch(case: Case) -> None:
     """The runtime's spans of a note of several windows are those decoded from the original's logits."""
     (expected,) = torch_reference(
-        case.loaded.model, case.bundle, [Sample("one", tiny_checkpoints.NOTE)]
+        case.loaded.model, case.bundle, [unannotated("one", tiny_checkpoints.NOTE)]
     ).spans
 
     found = Recognizer.load(case.bundle.path, precision="fp32").recognize(tiny_checkpoints.NOTE)
@@ -110,7 +109,7 @@ def test_spans_are_slices_without_blanks_around_them(case: Case, precision: str)
 
 
 def test_tokens_cover_every_visible_character(case: Case) -> None:
-    """Offsets leave no letter out: each visible character lies in a token, and no token begins with a blank."""
+    """Offsets leave no letter out: each visible character lies in a token, and no token begins with whitespace."""
     offsets = Tokenizer(case.bundle.path / "tokenizer.json").encode(SHORT).offsets
     covered = {i for start, end in offsets.tolist() for i in range(start, end)}
     assert covered >= {i for i, char in enumerate(SHORT) if not char.isspace()}
@@ -156,7 +155,7 @@ def test_longest_window_follows_the_configuration(config: dict[str, Any], most: 
 
 
 def test_architecture_without_onnx_configuration_is_one_line(tmp_path: Path) -> None:
-    """What cannot be exported is refused by name, with what can, before anything is written."""
+    """A model that cannot be exported is refused by name, with those that can, before anything is written."""
     source = _saved(tmp_path, "Bros", hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     with pytest.raises(
         ExportError, match=r"^bros models cannot be exported.*supported are .*deberta-v2"
@@ -192,5 +191,5 @@ def test_cased_vocabulary_that_is_lowered_is_pointed_out(tmp_path: Path) -> None
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         (source / name).unlink()
     lines: list[str] = []
-    export(str(source), tmp_path / "out", checks=Checks([Sample("one", SHORT)]), progress=lines.append)
+    export(str(source), tmp_path / "out", checks=Checks([unannotated("one", SHORT)]), progress=lines.append)
     assert any("lowers case" in line for line in lines)

@@ -7,27 +7,27 @@ the same label, so that only the rules speak.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.export.pipeline_pairs import Pair
 from tests.support.example_notes import ROOT
 
-if TYPE_CHECKING:
-    from export.conftest import Pair
-
 pytestmark = pytest.mark.export
-Make = Callable[..., "Pair"]
+Make = Callable[..., Pair]
 Places = list[tuple[str, int, int]]
 
 
-def theirs(pair: Pair, note: str, vote: str = "first") -> Places:
+def theirs(pair: Pair, note: str, aggregation: str = "first") -> Places:
     """(label, start, end) from transformers."""
-    return [row[:3] for row in pair.theirs(note)[vote]]
+    return [row[:3] for row in pair.theirs(note)[aggregation]]
 
 
-def ours(pair: Pair, note: str, vote: str = "first") -> Places:
+def ours(pair: Pair, note: str, aggregation: str = "first") -> Places:
     """(label, start, end) from clinspan."""
-    return [(span.label, span.start, span.end) for span in pair.recognizer.recognize(note, aggregation=vote)]
+    return [
+        (span.label, span.start, span.end)
+        for span in pair.recognizer.recognize(note, aggregation=aggregation)
+    ]
 
 
 def test_an_entity_ends_at_a_blank_line(tiny_pair: Make) -> None:
@@ -98,7 +98,7 @@ def test_words_of_other_tokenizers_end_at_punctuation_and_line_ends(tiny_pair: M
 
 
 def test_a_line_break_that_is_a_token_is_not_a_word(tiny_pair: Make) -> None:
-    """Transformers lets the token of the line break vote, or stand alone as an entity of blanks."""
+    """Transformers lets the token of the line break vote, or stand alone as an entity of whitespace."""
     pair = tiny_pair("byte_bpe", always="B-TEST")
     assert ("TEST", 4, 5) in theirs(pair, "pain\nfever", "simple")
     assert ("TEST", 4, 5) not in ours(pair, "pain\nfever", "simple")
@@ -120,7 +120,7 @@ def test_the_space_that_sentencepiece_adds_has_no_width(tiny_pair: Make) -> None
 
 
 def test_a_long_note_is_read_to_its_end(tiny_pair: Make) -> None:
-    """Transformers stops at the model's limit in silence, unless it is given a stride."""
+    """Transformers stops silently at the model's limit, unless it is given a stride."""
     pair = tiny_pair(always="I-TEST")
     note = "pain " * 2000
     assert theirs(pair, note)[-1][2] < len(note) / 2

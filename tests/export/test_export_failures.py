@@ -16,10 +16,9 @@ from typing import Any
 import pytest
 from tests.support import tiny_checkpoints
 
-from clinspan_export import export as story
+from clinspan_export import exporter
 from clinspan_export.cli.main import main
-from clinspan_export.graphs import fp16 as half
-from clinspan_export.graphs import int8 as quantize
+from clinspan_export.graphs import fp16, fp32, int8
 
 pytestmark = pytest.mark.export
 
@@ -50,7 +49,7 @@ def test_damaged_weights(source: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_damaged_configuration(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A config.json that is no JSON."""
+    """A config.json that is not JSON."""
     (source / "config.json").write_text("{", encoding="utf-8")
     assert "cannot be loaded" in _refused(source, tmp_path, capsys)
 
@@ -88,7 +87,7 @@ def test_no_outside_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_code_of_its_own(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A checkpoint that wants to run its code is refused unless the option says otherwise; it never runs."""
+    """A checkpoint that wants to run its code is refused unless an option allows it; it never runs."""
     ran = tmp_path / "checkpoint" / "ran"
     (source / "custom.py").write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
     _edit(
@@ -118,7 +117,7 @@ def test_missing_extra_is_named(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where only the runtime is installed, one line says what brings the rest; exit code 2."""
-    monkeypatch.setattr(story, "_EXTRA", ("json", "a_package_that_nobody_has"))
+    monkeypatch.setattr(exporter, "_EXTRA", ("json", "a_package_that_nobody_has"))
     assert main([str(source), str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error == (
@@ -132,7 +131,7 @@ def test_no_permission(source: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "file").write_text("", encoding="utf-8")
     assert main([str(source), str(tmp_path / "file" / "out")]) == 1
     assert capsys.readouterr().err == (
-        f"clinspan-export: cannot make {tmp_path / 'file' / 'out'} in {tmp_path / 'file'}: it is no folder\n"
+        f"clinspan-export: cannot make {tmp_path / 'file' / 'out'} in {tmp_path / 'file'}: it is not a folder\n"
     )
 
 
@@ -146,7 +145,7 @@ def test_folder_without_write_permission(
     assert "no permission to write there" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("writer", [(quantize, "write_int8"), (half, "write_fp16")], ids=["int8", "fp16"])
+@pytest.mark.parametrize("writer", [(int8, "write_int8"), (fp16, "write_fp16")], ids=["int8", "fp16"])
 def test_full_disk(
     source: Path,
     tmp_path: Path,
@@ -209,11 +208,11 @@ def test_interrupted_replacement_keeps_the_old_bundle(
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if self.name == "bundle":
+        if self.name == "out" == Path(target).name:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return rename(self, target)
 
-    monkeypatch.setattr(story.Path, "rename", failing)
+    monkeypatch.setattr(Path, "rename", failing)
     assert main([str(source), str(tmp_path / "out"), "--precision=fp32", "--force"]) == 1
     assert (tmp_path / "out" / "clinspan.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "out"]
@@ -223,14 +222,14 @@ def test_graph_that_is_another_model(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A graph whose weights differ from the checkpoint's by little is refused all the same."""
-    write = story.graph.write_fp32
+    write = fp32.write_fp32
 
     def tampered(loaded: Any, path: Path) -> None:
         loaded.model.classifier.bias.data += 0.01
         write(loaded, path)
         loaded.model.classifier.bias.data -= 0.01
 
-    monkeypatch.setattr(story.graph, "write_fp32", tampered)
+    monkeypatch.setattr(fp32, "write_fp32", tampered)
     assert "the fp32 ONNX model is not the PyTorch model" in _refused(source, tmp_path, capsys)
 
 
@@ -240,7 +239,7 @@ def test_graph_with_a_frozen_batch(
     """A graph that was traced for one row only is refused, although every note would run on it."""
     import onnx
 
-    write = story.graph.write_fp32
+    write = fp32.write_fp32
 
     def frozen(loaded: Any, path: Path) -> None:
         write(loaded, path)
@@ -249,13 +248,13 @@ def test_graph_with_a_frozen_batch(
             node.type.tensor_type.shape.dim[0].dim_value = 1
         onnx.save(model, path)
 
-    monkeypatch.setattr(story.graph, "write_fp32", frozen)
+    monkeypatch.setattr(fp32, "write_fp32", frozen)
     line = _refused(source, tmp_path, capsys, "--precision=fp32")
     assert "is not the PyTorch model: the model failed on a batch of 3 x 9 tokens" in line
 
 
 def test_same_inputs_give_the_same_files(source: Path, tmp_path: Path) -> None:
-    """Byte by byte, but for the time in the manifest; from another folder and another process too."""
+    """Byte by byte, except for the time in the manifest; from another folder and another process too."""
     arguments = ["--precision=fp32", "--precision=int8", "--precision=fp16"]
     assert main([str(source), str(tmp_path / "a" / "model"), *arguments]) == 0
     (tmp_path / "b").mkdir()

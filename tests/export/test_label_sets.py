@@ -9,9 +9,10 @@ from tests.support import tiny_checkpoints
 
 from clinspan import BundleError, Recognizer
 from clinspan.text.labels import LabelSet, detect
+from clinspan_export import Overrides, export
 from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
-from clinspan_export.export import Reading, describe, export
+from clinspan_export.exporter import describe
 
 pytestmark = pytest.mark.export
 
@@ -80,8 +81,8 @@ def test_overrides_win_over_detection(tmp_path: Path) -> None:
     """`--scheme`, `--outside` and `--rename` are what the bundle records."""
     source = tiny_checkpoints.save(tmp_path / "checkpoint", labels=("S-aureus", "E-coli", "nothing", "O"))
     renames = {"S-aureus": "Staphylococcus", "O": "Other"}
-    reading = Reading(scheme="IO", outside="nothing", rename=renames)
-    labels = export(str(source), tmp_path / "out", precisions=["fp32"], reading=reading).labels
+    overrides = Overrides(scheme="IO", outside="nothing", rename=renames)
+    labels = export(str(source), tmp_path / "out", precisions=["fp32"], overrides=overrides).labels
     assert labels.entities == ("Staphylococcus", "E-coli", "Other")
 
 
@@ -106,24 +107,24 @@ def test_detection_is_shown_before_the_export_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "message"),
+    ("overrides", "message"),
     [
-        (Reading(outside="nothing"), "outside label 'nothing'"),
-        (Reading(rename={"DRUG": "Drug"}), "cannot rename 'DRUG'"),
-        (Reading(rename={"TEST": "PROBLEM"}), "two entities the same name"),
+        (Overrides(outside="nothing"), "outside label 'nothing'"),
+        (Overrides(rename={"DRUG": "Drug"}), "cannot rename 'DRUG'"),
+        (Overrides(rename={"TEST": "PROBLEM"}), "two entities the same name"),
     ],
     ids=["outside", "rename-unknown", "rename-to-another"],
 )
-def test_overrides_that_do_not_fit_are_refused(tmp_path: Path, reading: Reading, message: str) -> None:
+def test_overrides_that_do_not_fit_are_refused(tmp_path: Path, overrides: Overrides, message: str) -> None:
     """An override that contradicts the label names stops the export before anything is written."""
     source = tiny_checkpoints.save(tmp_path / "checkpoint")
     with pytest.raises((BundleError, ExportError), match=message):
-        export(str(source), tmp_path / "out", reading=reading)
+        export(str(source), tmp_path / "out", overrides=overrides)
     assert not (tmp_path / "out").exists()
 
 
 def test_scheme_that_the_names_contradict_is_refused() -> None:
-    """End and single labels are no BIO."""
+    """A set with end and single labels is not BIO."""
     with pytest.raises(BundleError, match="does not fit the scheme BIO"):
         detect(("O", "B-X", "E-X", "S-X"), scheme="BIO")
 

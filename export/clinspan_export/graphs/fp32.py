@@ -1,4 +1,4 @@
-"""Checkpoint -> fp32 ONNX graph, through optimum; batch and length stay dynamic."""
+"""Write a checkpoint as an fp32 ONNX graph, through optimum; batch and length stay dynamic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from clinspan_export.checkpoint import Checkpoint
 from clinspan_export.errors import ExportError, first_line
-from clinspan_export.quiet import quiet as quiet
+from clinspan_export.quiet import quiet
 
 # Architectures that the tests export; what optimum knows beyond them is tried and held to the same checks.
 SUPPORTED = (
@@ -32,13 +32,14 @@ _MAX_PARAMETERS = (2**31 - 2**24) // 4
 
 
 def check_supported(model: Any) -> None:
-    """Refuse at once what would end in half an export.
+    """Refuse at once a model that could only be exported in part.
 
     Raises:
         ExportError: optimum does not know the architecture, it takes more than text, or it is too large.
     """
-    from optimum.exporters.onnx import model_configs  # noqa: F401 - registers the architectures
-    from optimum.exporters.tasks import TasksManager
+    with quiet():
+        from optimum.exporters.onnx import model_configs  # noqa: F401 - registers the architectures
+        from optimum.exporters.tasks import TasksManager
 
     kind = model.config.model_type
     known = TasksManager.get_supported_model_type_for_task("token-classification", exporter="onnx")
@@ -70,11 +71,11 @@ def write_fp32(checkpoint: Checkpoint, path: Path) -> None:
     Raises:
         ExportError: the architecture is not supported, or tracing failed.
     """
-    from optimum.exporters.onnx import onnx_export_from_model
-
     check_supported(checkpoint.model)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as work, quiet():
+        from optimum.exporters.onnx import onnx_export_from_model
+
         try:
             onnx_export_from_model(
                 checkpoint.model,

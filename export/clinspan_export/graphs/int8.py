@@ -1,5 +1,5 @@
-"""fp32 ONNX -> int8 ONNX: every weight matrix one scale a column, embeddings one scale a row, activations
-quantized as they come.
+"""Quantize an fp32 ONNX graph to int8: weight matrices with a scale for each column, embeddings with a scale for each
+row, activations as they come.
 
 The plain graph with dynamic activations is the fastest on CPU that was measured; what else was tried, and
 what each step is worth, is in docs/evidence/quantization.md.
@@ -16,20 +16,20 @@ import numpy.typing as npt
 
 from clinspan_export.graphs import outliers
 from clinspan_export.graphs.fold import fold_scales
-from clinspan_export.graphs.fp32 import quiet
 from clinspan_export.graphs.surgery import Graph
+from clinspan_export.quiet import import_onnxruntime, quiet
 
 # Smaller tables stay in fp32: they weigh nothing.
 _TABLE_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Quantization:
     """How a model becomes int8; the defaults are what measured best (docs/evidence/quantization.md).
 
     Attributes:
         taming: what is done about outliers.
-        embeddings: `row` for int8 with one scale a token, `table` for one scale in all, `fp32` for none.
+        embeddings: `row` for int8 with a scale for each token, `table` for one scale in all, `fp32` for no int8.
         per_channel: one scale for each column of a weight matrix, instead of one in all.
         reduce_range: 7-bit weights, for CPUs without VNNI, whose 16-bit sums can overflow.
         skip: parts of node names whose weights stay in fp32.
@@ -47,7 +47,7 @@ def write_int8(
     target: Path,
     windows: Iterable[Mapping[str, npt.NDArray[np.int64]]],
     *,
-    recipe: Recipe | None = None,
+    how: Quantization | None = None,
 ) -> None:
     """Quantize a graph.
 
@@ -55,26 +55,27 @@ def write_int8(
         source: fp32 model.
         target: int8 model to write.
         windows: model inputs to calibrate on, a few thousand tokens of the kind of text it will read.
-        recipe: how; None for the default.
+        how: None for the default.
     """
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    with quiet():
+        import onnx
+        from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    recipe = recipe or Recipe()
+    how = how or Quantization()
     model = onnx.load(source)
     fold_scales(Graph(model), target.parent)
-    kept = outliers.tame(model, windows, target.parent, taming=recipe.taming)
-    kept += [node.name for node in model.graph.node if any(part in node.name for part in recipe.skip)]
-    if recipe.embeddings == "row":
+    kept = outliers.tame(model, windows, target.parent, taming=how.taming)
+    kept += [node.name for node in model.graph.node if any(part in node.name for part in how.skip)]
+    if how.embeddings == "row":
         _quantize_embeddings(Graph(model))
     with quiet():
         quantize_dynamic(
             model,
             target,
-            per_channel=recipe.per_channel,
-            reduce_range=recipe.reduce_range,
+            per_channel=how.per_channel,
+            reduce_range=how.reduce_range,
             weight_type=QuantType.QInt8,
-            op_types_to_quantize=["MatMul", "Gather"] if recipe.embeddings == "table" else ["MatMul"],
+            op_types_to_quantize=["MatMul", "Gather"] if how.embeddings == "table" else ["MatMul"],
             nodes_to_exclude=kept,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
@@ -83,8 +84,7 @@ def write_int8(
 
 def _optimize(path: Path) -> None:
     """Fold constants once, here, instead of at every load; the operators stay those of the ONNX standard."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     settings.log_severity_level = 3
@@ -121,6 +121,8 @@ def _quantize_embeddings(graph: Graph) -> None:
         ]
         graph.insert(rows, before=node)
         graph.model.graph.node.remove(node)
-    used = {name for node in graph.model.graph.node for name in node.input}
+    used: set[str] = set()
+    for node in graph.model.graph.node:
+        used.update(node.input)
     for tensor in [t for t in graph.model.graph.initializer if t.name not in used]:
         graph.model.graph.initializer.remove(tensor)

@@ -32,12 +32,12 @@ _ELEMENTWISE = {"Add", "Div", "Erf", "Gelu", "Mul", "Pow", "Relu", "Sigmoid", "S
 
 @dataclass(frozen=True, slots=True)
 class Taming:
-    """How hard outliers are pressed; what other values are worth is in docs/evidence/quantization.md.
+    """How outliers are reduced; the measured effect of other values is in docs/evidence/quantization.md.
 
     Attributes:
-        neurons: neurons of a feed-forward layer that are computed in fp32; 0 for none.
-        stands_out: they are, where the largest is at least so many times the first that is left.
-        centring: the middle of each channel's range becomes zero before smoothing.
+        neurons: most neurons of a feed-forward layer that are computed in fp32.
+        stands_out: they are, where the largest is at least this many times the first that is left.
+        centring: whether the middle of each channel's range becomes zero before smoothing.
         smoothing: SmoothQuant's exponent, the part of a channel's range that moves into the weights; None
             for no smoothing.
     """
@@ -79,7 +79,7 @@ def tame(
         model: fp32 onnx.ModelProto of an encoder.
         windows: model inputs to calibrate on, one feed each.
         work: folder for a temporary copy of the model.
-        taming: how hard.
+        taming: how outliers are reduced.
 
     Returns:
         Names of nodes that must not be quantized.
@@ -102,17 +102,24 @@ def tame(
                 graph, neurons, linears[0], np.maximum(-found[source][0], found[source][1]), taming
             )
         elif _is_normalized(graph, source):
-            low, high = found[source]
-            half = np.float32(0.5)
-            centred = taming.centring and centre(graph, source, half * (low + high))
-            if taming.smoothing is not None:
-                largest: Floats = half * (high - low) if centred else np.maximum(-low, high)
-                smooth(graph, source, linears, largest, taming.smoothing)
+            _even_out(graph, source, linears, found[source], taming)
     return kept
 
 
+def _even_out(
+    graph: Graph, source: str, linears: Sequence[Linear], found: tuple[Floats, Floats], taming: Taming
+) -> None:
+    """Centre and smooth the channels of a LayerNorm output, whose ranges are `found`."""
+    low, high = found
+    half = np.float32(0.5)
+    centred = taming.centring and centre(graph, source, half * (low + high))
+    if taming.smoothing is not None:
+        largest: Floats = half * (high - low) if centred else np.maximum(-low, high)
+        smooth(graph, source, linears, largest, taming.smoothing)
+
+
 def _neurons(graph: Graph, name: str) -> Neurons | None:
-    """The feed-forward layer that a tensor comes out of, if it does."""
+    """Find the feed-forward layer that a tensor comes out of, if it does."""
     nodes: dict[str, Any] = {}
     roots: dict[str, tuple[str, str, str]] = {}
     stack = [name]

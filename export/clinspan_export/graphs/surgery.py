@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clinspan_export.quiet import import_onnxruntime
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:
@@ -21,7 +23,7 @@ class Linear:
 
 
 class Graph:
-    """An ONNX graph with its weights at hand; edits happen in place."""
+    """An ONNX graph whose weights are numpy arrays; edits happen in place."""
 
     def __init__(self, model: Any) -> None:
         from onnx import numpy_helper
@@ -30,7 +32,9 @@ class Graph:
         self.weights: dict[str, npt.NDArray[Any]] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
-        self.producers = {name: node for node in model.graph.node for name in node.output}
+        self.producers: dict[str, Any] = {}
+        for node in model.graph.node:
+            self.producers.update(dict.fromkeys(node.output, node))
 
     def linears(self) -> list[Linear]:
         """All products with a float weight matrix, in graph order."""
@@ -61,10 +65,10 @@ class Graph:
         where = next(i for i, node in enumerate(self.model.graph.node) if node.output[0] == before.output[0])
         for offset, node in enumerate(nodes):
             self.model.graph.node.insert(where + offset, node)
-        self.producers.update({name: node for node in nodes for name in node.output})
+            self.producers.update(dict.fromkeys(node.output, node))
 
     def constant(self, name: str) -> npt.NDArray[Any] | None:
-        """Value of a constant, be it a weight or the output of a Constant node; None for other tensors."""
+        """Read a constant, either a weight or the output of a Constant node; None for other tensors."""
         from onnx import numpy_helper
 
         node = self.producers.get(name)
@@ -120,8 +124,8 @@ def probe(
 ) -> Iterator[list[npt.NDArray[Any]]]:
     """Run a model and yield the values of some of its inner tensors for each feed."""
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_onnxruntime()
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from clinspan.errors import ClinspanError
-from clinspan_export.cli.train import default_base
-from clinspan_export.export import export
+from clinspan_export.exporter import export
 from clinspan_export.starter.card import write_card
 from clinspan_export.starter.measure import MEDICATION_SETS, measure, test_sets, write
-from clinspan_export.starter.recipe import train
+from clinspan_export.starter.training import train
+from clinspan_export.train.recipe import default_base
 
 _DATA = Path("tests/data")
+
+_say = partial(print, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -30,7 +33,7 @@ def main() -> int:
         "--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})"
     )
     parser.add_argument("--seed", type=int, default=0, help="of training; the bundled model has 0")
-    parser.add_argument("--threads", type=int, help="cores to train on; all otherwise")
+    parser.add_argument("--threads", type=int, help="cores to train on (default: all)")
     parser.add_argument(
         "--medication-only",
         action="store_true",
@@ -51,17 +54,11 @@ def _run(options: argparse.Namespace) -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     annotations = options.data / "medication_lines_annotations.jsonl"
-    base = options.base or default_base()
+    base = default_base() if options.base is None else options.base
     only = options.medication_only
     checkpoint = options.out / ("clinspan-medication" if only else "clinspan-starter")
     train(
-        options.corpora,
-        base,
-        annotations,
-        checkpoint,
-        medication_only=only,
-        seed=options.seed,
-        on_progress=_say,
+        options.corpora, base, annotations, checkpoint, medication_only=only, seed=options.seed, progress=_say
     )
     full, shipped = options.out / ("medication" if only else "bundle"), options.out / "starter"
     export(str(checkpoint), full, force=True, progress=_say)
@@ -77,10 +74,6 @@ def _run(options: argparse.Namespace) -> None:
     export(str(checkpoint), shipped, precisions=("int8",), force=True, progress=_say)
     write_card(shipped / "README.md", figures)
     print(f"starter     {shipped}\nfigures     {options.out / 'starter.json'}")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

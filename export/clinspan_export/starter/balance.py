@@ -25,18 +25,18 @@ _TIE = 0.003
 
 
 def balance(
-    checkpoint: Path, documents: Sequence[Document], *, content: int, on_progress: Callable[[str], None]
+    checkpoint: Path, documents: Sequence[Document], *, window: int, progress: Callable[[str], None]
 ) -> float:
     """Choose the smallest constant that is near the best exact F1 on `documents`, write it into the checkpoint, return it."""
     model = AutoModelForTokenClassification.from_pretrained(checkpoint)
-    windows = encode(documents, Tokenizer(checkpoint / "tokenizer.json"), LABELS, content=content)
+    windows = encode(documents, Tokenizer(checkpoint / "tokenizer.json"), LABELS, window=window)
     clinical = [number for number, name in enumerate(bio_classes(LABELS)) if name[2:] in CLINICAL]
     plain = model.classifier.bias.detach().clone()
     scores: dict[float, float] = {}
     for constant in _CANDIDATES:
         _shift(model, plain, clinical, constant)
         scores[constant] = exact_f1(model, documents, windows, LABELS)
-        on_progress(f"clinical logits less {constant}: F1 {scores[constant]:.4f}")
+        progress(f"clinical logits less {constant}: F1 {scores[constant]:.4f}")
     best = min(constant for constant in _CANDIDATES if scores[constant] >= max(scores.values()) - _TIE)
     _shift(model, plain, clinical, best)
     model.save_pretrained(checkpoint)

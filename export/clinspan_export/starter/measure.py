@@ -59,7 +59,7 @@ RENAMED: Mapping[str, dict[str, str]] = {"ptt test": {"DRUG": "TREATMENT"}}
 
 
 def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
-    """Every figure, by test set and precision.
+    """Measure every figure, by test set and precision.
 
     Args:
         bundle: a folder with int8 and fp32 weights.
@@ -91,7 +91,7 @@ def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, A
 
 
 def against(bundle: Path, medication: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, Any]:
-    """What the clinical labels cost the medication labels: micro-F1 of the starter and of a model without them.
+    """Measure the cost of the clinical labels to the medication labels, in micro-F1 against a model without them.
 
     Args:
         bundle: the starter, with int8 and fp32 weights.
@@ -121,7 +121,7 @@ def against(bundle: Path, medication: Path, sets: Mapping[str, Sequence[Document
 
 
 def _short(scores: Evaluation) -> dict[str, Any]:
-    """What a reader wants of an evaluation, rounded."""
+    """Shorten an evaluation to what a reader wants, rounded."""
     row: dict[str, Any] = {"documents": scores.documents, "unscored": dict(scores.unscored)}
     for match in ("exact", "lenient"):
         row[match] = _rounded(asdict(scores.micro[match]))
@@ -131,18 +131,17 @@ def _short(scores: Evaluation) -> dict[str, Any]:
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: round(value, 4)
-        if isinstance(value, float)
-        else [round(edge, 4) for edge in value]
-        if isinstance(value, tuple)
-        else value
-        for key, value in row.items()
-    }
+    rounded = dict(row)
+    for key, value in row.items():
+        if isinstance(value, float):
+            rounded[key] = round(value, 4)
+        elif isinstance(value, tuple):
+            rounded[key] = [round(edge, 4) for edge in value]
+    return rounded
 
 
 def as_markdown(figures: Mapping[str, Any], precision: str = "int8") -> str:
-    """The figures as a table for the model card."""
+    """Write the figures as a table for the model card."""
     lines = [
         "| test set | documents | exact F1 | 95 % interval | lenient F1 | 95 % interval |",
         "| --- |" + " --- |" * 5,

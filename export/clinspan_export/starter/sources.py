@@ -1,4 +1,4 @@
-"""The starter's training documents: every corpus under one set of labels, each with the labels it may speak about."""
+"""Gather the starter's training documents: every corpus under one set of labels, each with those it may speak about."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _as_ours(text: str, entity: Entity) -> Entity:
 
 
 def adverse_events(corpora: Path, part: str) -> list[Document]:
-    """PHEE: sentences about harm done by drugs. Marks what belongs to the event, so absence is no evidence."""
+    """PHEE: sentences about harm done by drugs. They mark only what belongs to the event, so absence proves nothing."""
     documents = read_rows(corpora / f"med/med_phee_{part}.jsonl")
     return [
         replace(d, entities=_disjoint(_as_ours(d.text, e) for e in d.entities), labels=PHEE_LABELS)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from clinspan_export.starter.grammar import Piece, expand, hush, misspell, read_rules, render, respace, shout
 from clinspan_export.starter.products import Product, write_name, write_strength
 
-RULES: Mapping[str, Sequence[str]] = {
-    name: alternatives
-    for path in sorted((Path(__file__).parent / "rules").glob("*.txt"))
-    for name, alternatives in read_rules(path.read_text(encoding="utf-8")).items()
-}
+
+@cache
+def rules() -> dict[str, Sequence[str]]:
+    """Read the grammar: its rules by name."""
+    found: dict[str, Sequence[str]] = {}
+    for path in sorted((Path(__file__).parent / "rules").glob("*.txt")):
+        found.update(read_rules(path.read_text(encoding="utf-8")))
+    return found
+
 
 BULLETS = ("- ", "• ", "* ", "", "", "", "-")
 
@@ -69,7 +73,7 @@ def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Ca
         "dose": lambda: f"<dose_{now[0].kind}>",
         **{rule: partial(rng.choice, known) for rule, known in words.items()},
     }
-    return lambda template: expand(template, RULES, makers, rng)
+    return lambda template: expand(template, rules(), makers, rng)
 
 
 def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
@@ -80,7 +84,7 @@ def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piec
 
 def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
     pieces = (
-        [Piece(rng.choice(RULES["list_header"]) + rng.choice(("\n", "\n\n", " ")), "")]
+        [Piece(rng.choice(rules()["list_header"]) + rng.choice(("\n", "\n\n", " ")), "")]
         if rng.random() < 0.6
         else []
     )
@@ -141,7 +145,7 @@ def _note(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece
         if rng.random() < 0.35:
             pieces += _list(write, rng)
         else:
-            pieces += [Piece(rng.choice(RULES["section_header"]) + rng.choice(("\n\n", "\n", " ")), "")]
+            pieces += [Piece(rng.choice(rules()["section_header"]) + rng.choice(("\n\n", "\n", " ")), "")]
             pieces += _join(("<negative>", "<prose>", "<medication_sentence>"), rng.randint(1, 4), write, rng)
         pieces.append(Piece("\n\n", ""))
     return pieces

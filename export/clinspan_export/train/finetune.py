@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,37 +21,12 @@ from clinspan.documents.document import Document, Entity
 from clinspan.documents.scores import evaluate
 from clinspan.errors import InputError
 from clinspan.text.tokenizer import Tokenizer
-from clinspan_export.train.windows import Window, bio_classes, encode
+from clinspan.textfiles import write_whole
+from clinspan_export.train.settings import TrainingOutcome, TrainingSettings
+from clinspan_export.train.windows import TrainingRow, bio_classes, encode
 
 logger = logging.getLogger(__name__)
 _STATE = "training_state.pt"
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to train. Lengths and batches are counted in tokens, `warmup` as a share of all steps.
-
-    `patience` epochs without a better development F1 end the training; `average` mixes each step's weights into a
-    running mean with that decay, and the mean is what is measured and saved (0 switches it off).
-    """
-
-    epochs: int = 10
-    learning_rate: float = 1e-4
-    batch_tokens: int = 3072
-    content: int = 190
-    warmup: float = 0.1
-    patience: int = 3
-    average: float = 0.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What training came to: the best epoch (from 1), its score, and the score of every epoch run."""
-
-    best_epoch: int
-    best_score: float
-    scores: tuple[float, ...]
 
 
 def finetune(
@@ -61,12 +36,12 @@ def finetune(
     out: Path,
     *,
     labels: Sequence[str],
-    settings: Settings,
+    settings: TrainingSettings,
     device: str = "cpu",
     resume: bool = False,
     keep_state: bool = True,
-    on_progress: Callable[[str], None] = logger.info,
-) -> Outcome:
+    progress: Callable[[str], None] = logger.info,
+) -> TrainingOutcome:
     """Train on `train`, select on the mean F1 over the groups of `development`, save the best epoch in `out`.
 
     Args:
@@ -79,7 +54,7 @@ def finetune(
         device: "cpu", "cuda" or another torch device.
         resume: go on from the state in `out`, if there is one; its settings must be the same.
         keep_state: write that state after each epoch: three times the model's size.
-        on_progress: called with one line at a time.
+        progress: called with one line at a time.
 
     Raises:
         InputError: nothing to train on, an unknown label, or a state that other settings wrote.
@@ -90,33 +65,33 @@ def finetune(
     # The runtime's own reading of the tokenizer: what is trained on is what will be asked.
     tokenizer.save_pretrained(out)
     reader = Tokenizer(out / "tokenizer.json")
-    rows = encode(train, reader, labels, content=settings.content)
+    rows = encode(train, reader, labels, window=settings.window)
     if not rows:
         raise InputError("found no text to train on: the training documents are missing or all empty")
     groups = {
-        name: (documents, encode(documents, reader, labels, content=settings.content))
+        name: (documents, encode(documents, reader, labels, window=settings.window))
         for name, documents in development.items()
     }
     steps = settings.epochs * sum(1 for _ in _batches(rows, settings, epoch=0))
     run = _Run(model, settings, steps, device)
     scores, first = _restore(run, out, settings) if resume else ([], 0)
     for epoch in range(first, settings.epochs):
-        loss = run.epoch(_batches(rows, settings, epoch), on_progress)
+        loss = run.epoch(_batches(rows, settings, epoch), progress)
         figures = {name: run.score(docs, windows, labels) for name, (docs, windows) in groups.items()}
         scores.append(float(np.mean(list(figures.values()))) if figures else -loss)
         shown = " ".join(f"{name} {figure:.4f}" for name, figure in figures.items())
-        on_progress(f"epoch {epoch + 1}/{settings.epochs} loss {loss:.4f} {shown} mean {scores[-1]:.4f}")
+        progress(f"epoch {epoch + 1}/{settings.epochs} loss {loss:.4f} {shown} mean {scores[-1]:.4f}")
         best = int(np.argmax(scores)) if figures else epoch
         if best == epoch:
             run.save(out)
         if keep_state:
             run.keep(out / _STATE, scores, settings)
         if epoch - best >= settings.patience:
-            on_progress(f"no better score for {settings.patience} epochs: stopped")
+            progress(f"no better score for {settings.patience} epochs: stopped")
             break
     (out / _STATE).unlink(missing_ok=True)
     best = int(np.argmax(scores)) if groups else len(scores) - 1
-    return Outcome(best + 1, scores[best], tuple(scores))
+    return TrainingOutcome(best + 1, scores[best], tuple(scores))
 
 
 def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
@@ -129,11 +104,13 @@ def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
     return AutoModelForTokenClassification.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
 
 
-def _batches(rows: Sequence[Window], settings: Settings, epoch: int) -> Iterator[list[Window]]:
-    """Rows of like length together, at most `batch_tokens` with their padding, in an order drawn anew each epoch."""
+def _batches(
+    rows: Sequence[TrainingRow], settings: TrainingSettings, epoch: int
+) -> Iterator[list[TrainingRow]]:
+    """Rows of like length together, at most `batch_tokens` with their padding, in an order drawn again each epoch."""
     rng = np.random.default_rng((settings.seed, epoch))
     order = np.argsort([len(row.ids) + rng.uniform(0, 12) for row in rows])
-    batches: list[list[Window]] = [[]]
+    batches: list[list[TrainingRow]] = [[]]
     for index in order:
         row = rows[index]
         if (
@@ -149,7 +126,7 @@ def _batches(rows: Sequence[Window], settings: Settings, epoch: int) -> Iterator
 class _Run:
     """A model in training, with its optimizer, its schedule and the running mean of its weights."""
 
-    def __init__(self, model: PreTrainedModel, settings: Settings, steps: int, device: str) -> None:
+    def __init__(self, model: PreTrainedModel, settings: TrainingSettings, steps: int, device: str) -> None:
         self.model, self.device, self.settings, self.steps = model, device, settings, steps
         plain = [p for p in model.parameters() if p.ndim < 2]
         matrices = [p for p in model.parameters() if p.ndim >= 2]
@@ -162,7 +139,7 @@ class _Run:
         )
         self.mean = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
-    def epoch(self, batches: Iterator[list[Window]], on_progress: Callable[[str], None]) -> float:
+    def epoch(self, batches: Iterator[list[TrainingRow]], progress: Callable[[str], None]) -> float:
         """Run one epoch; returns the mean loss of its batches."""
         self.model.train()
         losses = []
@@ -179,7 +156,7 @@ class _Run:
             self._mix()
             losses.append(loss.item())
             if len(losses) % 100 == 0:
-                on_progress(f"step {self.schedule.last_epoch}/{self.steps} loss {np.mean(losses[-100:]):.4f}")
+                progress(f"step {self.schedule.last_epoch}/{self.steps} loss {np.mean(losses[-100:]):.4f}")
         return float(np.mean(losses))
 
     def _mix(self) -> None:
@@ -191,7 +168,9 @@ class _Run:
                 if value.is_floating_point():
                     self.mean[name].lerp_(value, 1.0 - decay)
 
-    def score(self, documents: Sequence[Document], windows: Sequence[Window], labels: Sequence[str]) -> float:
+    def score(
+        self, documents: Sequence[Document], windows: Sequence[TrainingRow], labels: Sequence[str]
+    ) -> float:
         """Exact-span micro F1 of the averaged weights over the labels that each document's annotators looked for."""
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean)
@@ -203,18 +182,21 @@ class _Run:
     def save(self, out: Path) -> None:
         self.model.save_pretrained(out, state_dict=self.mean)
 
-    def keep(self, path: Path, scores: Sequence[float], settings: Settings) -> None:
+    def keep(self, path: Path, scores: Sequence[float], settings: TrainingSettings) -> None:
         state = {
             "model": self.model.state_dict(), "mean": self.mean, "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.last_epoch, "scores": list(scores), "settings": asdict(settings),
             "random": torch.get_rng_state(),
         }  # fmt: skip
-        torch.save(state, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
+        with write_whole(path) as made:
+            torch.save(state, made)
 
 
 def exact_f1(
-    model: PreTrainedModel, documents: Sequence[Document], windows: Sequence[Window], labels: Sequence[str]
+    model: PreTrainedModel,
+    documents: Sequence[Document],
+    windows: Sequence[TrainingRow],
+    labels: Sequence[str],
 ) -> float:
     """Exact-span micro F1 over the labels that each document's annotators looked for; `windows` are the documents' own."""
     model.eval()
@@ -232,7 +214,7 @@ def exact_f1(
     )
 
 
-def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int]:
+def _restore(run: _Run, out: Path, settings: TrainingSettings) -> tuple[list[float], int]:
     path = out / _STATE
     if not path.exists():
         return [], 0
@@ -249,7 +231,7 @@ def _restore(run: _Run, out: Path, settings: Settings) -> tuple[list[float], int
     return state["scores"], len(state["scores"])
 
 
-def _tensors(batch: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _tensors(batch: Sequence[TrainingRow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     length = max(len(row.ids) for row in batch)
     ids = torch.zeros(len(batch), length, dtype=torch.int64)
     mask = torch.zeros(len(batch), length, dtype=torch.int64)
@@ -262,7 +244,12 @@ def _tensors(batch: Sequence[Window]) -> tuple[torch.Tensor, torch.Tensor, torch
 
 
 def _loss(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-    """Mean over word-starting tokens of -log p(one of the allowed classes); logits (b, t, c), allowed (b, t, c)."""
+    """Mean over word-starting tokens of -log p(one of the allowed classes).
+
+    Args:
+        logits: float32 (b, t, c).
+        allowed: bool (b, t, c).
+    """
     counted = allowed.any(-1)
     logits, allowed = logits[counted], allowed[counted]
     right = logits.masked_fill(~allowed, -math.inf).logsumexp(-1)
@@ -270,7 +257,7 @@ def _loss(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
 
 
 def _entities(
-    row: Window, pick: np.ndarray[Any, np.dtype[np.int64]], classes: Sequence[str]
+    row: TrainingRow, pick: np.ndarray[Any, np.dtype[np.int64]], classes: Sequence[str]
 ) -> Iterator[Entity]:
     label, start, end = "", 0, 0
     for at in np.flatnonzero(row.words[:, 1] > row.words[:, 0]):

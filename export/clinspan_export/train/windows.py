@@ -1,8 +1,8 @@
-"""Annotated documents as windows of token ids with, for every token, the classes that may be right.
+"""Cut annotated documents into rows of token ids with, for every token, the classes that may be right.
 
 A token's loss is the negative logarithm of the probability that its allowed classes hold together. Inside an entity one
 class is allowed. Outside, O is, and with it every class of a label that the document's annotators did not look for:
-what nobody looked for is no evidence of absence. Tokens that do not start a word carry no loss, as the runtime takes a
+the absence of a label that nobody looked for proves nothing. Tokens that do not start a word carry no loss, as the runtime takes a
 word's label from its first subword.
 """
 
@@ -21,11 +21,14 @@ from clinspan.text.windows import plan
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """One training row of t tokens, special tokens included, over c classes.
+class TrainingRow:
+    """One window of t tokens, special tokens included, over c classes.
 
-    ids: int64 (t,). allowed: bool (t, c), all False where a token carries no loss. document: index of its document.
-    words: int32 (t, 2), the characters of the word a token starts, (0, 0) where it starts none.
+    Attributes:
+        ids: int64 (t,).
+        allowed: bool (t, c), all False where a token carries no loss.
+        words: int32 (t, 2), the characters of the word that a token starts, (0, 0) where it starts no word.
+        document: index of its document.
     """
 
     ids: NDArray[np.int64]
@@ -35,28 +38,31 @@ class Window:
 
 
 def bio_classes(labels: Sequence[str]) -> list[str]:
-    """The classes of a BIO scheme, O first, in the order of `labels`."""
-    return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
+    """List the classes of a BIO scheme, O first, in the order of `labels`."""
+    classes = ["O"]
+    for label in labels:
+        classes += [f"B-{label}", f"I-{label}"]
+    return classes
 
 
 def encode(
-    documents: Iterable[Document], tokenizer: Tokenizer, labels: Sequence[str], *, content: int
-) -> list[Window]:
-    """Tokenize documents and cut them, as the runtime does, into windows of at most `content` tokens.
+    documents: Iterable[Document], tokenizer: Tokenizer, labels: Sequence[str], *, window: int
+) -> list[TrainingRow]:
+    """Tokenize documents and cut them, as the runtime does, into windows of at most `window` tokens.
 
     Raises:
         InputError: a document has an entity whose label is not in `labels`.
     """
-    rows: list[Window] = []
+    rows: list[TrainingRow] = []
     for index, document in enumerate(documents):
         encoding = tokenizer.encode(document.text)
         words = _words(encoding)
         allowed = _allowed(document, words, labels)
         frame = (len(tokenizer.prefix), len(tokenizer.suffix)), (0, 0)
-        for window in plan(encoding.cuts, window=content):
-            part = slice(window.start, window.stop)
+        for planned in plan(encoding.cuts, window=window):
+            part = slice(planned.start, planned.stop)
             ids = tokenizer.frame(encoding.ids[part])
-            rows.append(Window(ids, np.pad(allowed[part], frame), np.pad(words[part], frame), index))
+            rows.append(TrainingRow(ids, np.pad(allowed[part], frame), np.pad(words[part], frame), index))
     return rows
 
 

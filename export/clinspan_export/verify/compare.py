@@ -1,4 +1,4 @@
-"""Is it the same model? Runs every precision and the PyTorch original over the same windows of the same notes.
+"""Compare every precision with the PyTorch original over the same windows of the same notes.
 
 fp32 is held to the logits; the rest to the spans that come out at the end.
 """
@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from clinspan.bundle.manifest import Bundle
+from clinspan.documents.document import Document
 from clinspan.engine.session import Session
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Span, label_table, read_words, spans
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import plan
 from clinspan_export.errors import ExportError
-from clinspan_export.verify.notes import Sample
 from clinspan_export.verify.span_diff import Change, Counts, changes, count
 
 TOLERANCE = 1e-3
@@ -30,7 +31,7 @@ _LONGEST_CHECK = 512
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What PyTorch says of some notes: token logits, float32 (n, c) a note, and spans."""
+    """The answers of PyTorch to some notes: for each its token logits, float32 (n, c), and its spans."""
 
     logits: Sequence[npt.NDArray[np.float32]]
     spans: Sequence[Sequence[Span]]
@@ -38,15 +39,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How one precision compares with PyTorch.
+    """The comparison of one precision with PyTorch.
 
     Attributes:
         precision: of the ONNX model.
         total: spans counted over all labels.
         labels: the same per label.
-        notes: the same per note id, for notes where something differs, worst first.
+        notes: the same per note id, for notes in which a span differs, worst first.
         changes: every span that differs.
-        spans: what the ONNX model finds, a sequence a note.
+        spans: those that the ONNX model finds in each note.
         max_logit_difference: largest absolute difference of any logit.
         flipped: tokens whose decided label differs though PyTorch's margin exceeds the tolerance.
     """
@@ -88,7 +89,7 @@ def feeds(
             }
 
 
-def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Sample]) -> Reference:
+def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Document]) -> Reference:
     """Run the PyTorch model over the very windows that the runtime uses."""
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
     table = label_table(bundle.labels)
@@ -121,8 +122,8 @@ def torch_logits(
     return logits
 
 
-def compare(reference: Reference, recognizer: Recognizer, samples: Sequence[Sample]) -> Agreement:
-    """Compare an ONNX model with what PyTorch said of the same notes.
+def compare(reference: Reference, recognizer: Recognizer, samples: Sequence[Document]) -> Agreement:
+    """Compare an ONNX model with the answers of PyTorch to the same notes.
 
     Args:
         reference: from `torch_reference`.
@@ -137,7 +138,7 @@ def compare(reference: Reference, recognizer: Recognizer, samples: Sequence[Samp
             flipped += _flipped(expected, got)
     found = list(recognizer.pipe(sample.text for sample in samples))
     changed = [changes(sample.id, a, b) for sample, a, b in zip(samples, reference.spans, found, strict=True)]
-    flat = [change for several in changed for change in several]
+    flat = list(chain.from_iterable(changed))
     total, labels = count(reference.spans, found, flat)
     per_note = {
         sample.id: count([a], [b], c)[0]

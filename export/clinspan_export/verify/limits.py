@@ -1,23 +1,21 @@
-"""May the bundle leave? The limits that a caller sets on what quantization cost, and who broke them."""
+"""Hold a bundle to the limits that its caller sets on what quantization may cost."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from clinspan.documents.scores import Evaluation
 from clinspan_export.errors import ExportError
 from clinspan_export.verify.compare import TOLERANCE, Agreement
-from clinspan_export.verify.scores import Score
-
-Scores = tuple[Score, Mapping[str, Score]]
 
 
 @dataclass(frozen=True, slots=True)
-class Gates:
-    """Limits beyond which an export fails; None where the caller sets none.
+class Limits:
+    """Limits beyond which an export fails; None for no limit.
 
     Attributes:
-        min_agreement: least span agreement with PyTorch (F1, 0 to 1) of every precision kept.
+        min_agreement: least span agreement with PyTorch (0 to 1) of every precision kept.
         max_f1_loss: most F1 against gold that any precision kept may lose to PyTorch.
     """
 
@@ -30,11 +28,11 @@ class Gates:
                 raise ExportError(f"--{name} is {value}: expected a number from 0 to 1")
 
 
-def check_exact(agreement: Agreement) -> None:
+def check_fp32(agreement: Agreement) -> None:
     """Hold the fp32 model to the original, logit by logit.
 
     Raises:
-        ExportError: it is another model.
+        ExportError: it differs by more than the tolerance.
     """
     if agreement.max_logit_difference > TOLERANCE or agreement.flipped:
         raise ExportError(
@@ -43,50 +41,52 @@ def check_exact(agreement: Agreement) -> None:
         )
 
 
-def check_agreement(gates: Gates, agreement: Agreement) -> None:
+def check_agreement(limits: Limits, agreement: Agreement) -> None:
     """Hold a precision to the least span agreement.
 
     Raises:
         ExportError: it agrees less; the message names the labels that suffered.
     """
-    if gates.min_agreement is None or agreement.total.f1 >= gates.min_agreement:
+    if limits.min_agreement is None or agreement.total.agreement >= limits.min_agreement:
         return
     suffered = sorted(
-        (item for item in agreement.labels.items() if item[1].f1 < gates.min_agreement),
-        key=lambda item: item[1].f1,
+        (item for item in agreement.labels.items() if item[1].agreement < limits.min_agreement),
+        key=lambda item: item[1].agreement,
     )
     raise ExportError(
-        f"{agreement.precision} agrees with PyTorch on {agreement.total.f1:.3f} of spans, below "
-        f"--min-agreement {gates.min_agreement:g}; suffered: "
+        f"{agreement.precision} agrees with PyTorch on {agreement.total.agreement:.3f} of spans, below "
+        f"--min-agreement {limits.min_agreement:g}; suffered: "
         + _listed(
-            f"{label} {counts.f1:.3f} ({counts.lost} lost, {counts.gained} gained)"
+            f"{label} {counts.agreement:.3f} ({counts.lost} lost, {counts.gained} gained)"
             for label, counts in suffered
         )
     )
 
 
-def check_f1(gates: Gates, precision: str, original: Scores, found: Scores) -> None:
+def check_f1(limits: Limits, precision: str, original: Evaluation, found: Evaluation) -> None:
     """Hold a precision to the most F1 it may lose.
 
     Args:
-        gates: the limits.
+        limits: the limits.
         precision: of the ONNX model.
-        original: scores of the PyTorch model, over all labels and per label.
+        original: scores of the PyTorch model.
         found: scores of the ONNX model.
 
     Raises:
         ExportError: it loses more; the message names the labels that suffered.
     """
-    loss = original[0].f1 - found[0].f1
-    if gates.max_f1_loss is None or loss <= gates.max_f1_loss:
+    before, after = original.micro["exact"].f1, found.micro["exact"].f1
+    loss = before - after
+    if limits.max_f1_loss is None or loss <= limits.max_f1_loss:
         return
     losses = {
-        label: score.f1 - found[1][label].f1 for label, score in original[1].items() if label in found[1]
+        label: score.f1 - found.by_label["exact"][label].f1
+        for label, score in original.by_label["exact"].items()
     }
     suffered = sorted((item for item in losses.items() if item[1] > 0), key=lambda item: -item[1])
     raise ExportError(
-        f"{precision} has F1 {found[0].f1:.4f}, and PyTorch {original[0].f1:.4f}: it loses {loss:.4f}, more than "
-        f"--max-f1-loss {gates.max_f1_loss:g}; suffered: "
+        f"{precision} has F1 {after:.4f}, and PyTorch {before:.4f}: it loses {loss:.4f}, more than "
+        f"--max-f1-loss {limits.max_f1_loss:g}; suffered: "
         + _listed(f"{label} -{lost:.4f}" for label, lost in suffered)
     )
 

@@ -1,4 +1,4 @@
-"""The manifest's reports as one HTML page with plots; no text of a note unless it was asked for."""
+"""Write the manifest's reports as one HTML page with plots; no text of a note unless it was asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from clinspan.bundle.manifest import PRECISIONS, Bundle
+from clinspan.documents.scores import Score
 from clinspan_export.verify.span_diff import KINDS, Change
 
 # More bars than this cannot be read; the table beside the plot has every label.
@@ -19,16 +20,15 @@ def render(bundle: Bundle, changes: Sequence[tuple[str, Change]] = ()) -> str:
 
     Args:
         bundle: with its parity, evaluation and tuning reports.
-        changes: precision and span to quote; none for a page without any text of the notes.
+        changes: precision and span to quote; empty for a page without any text of the notes.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     precisions = [name for name in ("fp32", "fp16", "int8") if name in bundle.parity]
-    plots = [
-        (title, Markup(_svg(draw)))  # drawn here; matplotlib escapes the labels in it
-        for title, draw in _plots(bundle, precisions)
-    ]
+    # Drawn here; matplotlib escapes the labels in it.
+    plots = [(title, Markup(_svg(draw))) for title, draw in _plots(bundle, precisions)]
+    labels = set[str]().union(*(bundle.parity[name]["labels"] for name in precisions))
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -42,7 +42,7 @@ def render(bundle: Bundle, changes: Sequence[tuple[str, Change]] = ()) -> str:
         evaluation=bundle.evaluation,
         tuning=bundle.tuning,
         precisions=precisions,
-        labels=sorted({label for name in precisions for label in bundle.parity[name]["labels"]}),
+        labels=sorted(labels),
         plots=plots,
         changes=changes,
     )
@@ -58,7 +58,7 @@ def _plots(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, Draw]]:
     agreement = {name: _column(parity[name], "span_agreement_f1") for name in shown}
     if any(agreement.values()):
         plots.append(("Span agreement with PyTorch, per label", lambda axes: _bars(axes, agreement)))
-    if any(parity[name][kind] for name in precisions for kind in KINDS):
+    if any(any(parity[name][kind] for kind in KINDS) for name in precisions):
         plots.append(("Spans that differ", lambda axes: _stacks(axes, parity, precisions)))
     if evaluation:
         sides = [name for name in ("torch", *PRECISIONS) if name in evaluation]
@@ -69,13 +69,25 @@ def _plots(bundle: Bundle, precisions: Sequence[str]) -> list[tuple[str, Draw]]:
     return plots
 
 
+def score_row(score: Score) -> dict[str, float | int]:
+    """Record of a score for the manifest."""
+    return {
+        "f1": round(score.f1, 4),
+        "precision": round(score.precision, 4),
+        "recall": round(score.recall, 4),
+        "gold": score.annotated,
+        "found": score.found,
+        "right": score.hits,
+    }
+
+
 def _column(report: Mapping[str, Any], field: str) -> dict[str, float]:
     return {label: row[field] for label, row in report["labels"].items()}
 
 
 def _bars(axes: Any, columns: Mapping[str, Mapping[str, float]]) -> None:
-    """A bar per label and column, the labels with the lowest values first."""
-    labels = sorted({label for values in columns.values() for label in values})
+    """Draw a bar for each label and column, the labels with the lowest values first."""
+    labels = set[str]().union(*columns.values())
     lowest = {label: min(values.get(label, 1.0) for values in columns.values()) for label in labels}
     shown = sorted(labels, key=lambda label: (lowest[label], label))[:_BARS][::-1]
     height = 0.8 / len(columns)
@@ -124,12 +136,12 @@ def _speeds(axes: Any, tuning: Mapping[str, Any]) -> None:
 
 
 def _legend(axes: Any) -> None:
-    """Beside the plot: inside, it would hide some of what it explains."""
+    """Put the legend beside the plot: inside, it would hide some of what it explains."""
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _plain(label: str) -> str:
-    """A label for matplotlib, which reads $ as mathematics."""
+    """Escape a label for matplotlib, which reads $ as mathematics."""
     return label.replace("$", r"\$")
 
 

@@ -1,10 +1,11 @@
-"""What differs between two sets of spans of the same notes: lost, gained, moved, relabelled; per label and note."""
+"""Tell how two sets of spans of the same notes differ: lost, gained, moved, relabelled; per label and note."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from clinspan.text.decode import Span
 
@@ -47,8 +48,11 @@ class Counts:
     relabelled: int = 0
 
     @property
-    def f1(self) -> float:
-        """F1 of one side's spans against the other's, which is the same either way; 1.0 where neither has any."""
+    def agreement(self) -> float:
+        """F1 of one side's spans against the other's, the same either way.
+
+        1.0 where neither has any: two models that find nothing agree, though neither scores against annotations.
+        """
         total = self.expected + self.found
         return 2 * self.same / total if total else 1.0
 
@@ -60,7 +64,7 @@ class Counts:
     def as_json(self) -> dict[str, float | int]:
         """Record for the manifest."""
         return {
-            "span_agreement_f1": round(self.f1, 4),
+            "span_agreement_f1": round(self.agreement, 4),
             "spans_torch": self.expected,
             "spans_onnx": self.found,
             "spans_same": self.same,
@@ -69,7 +73,7 @@ class Counts:
 
 
 def changes(note: str, expected: Sequence[Span], found: Sequence[Span]) -> list[Change]:
-    """List what differs in one note.
+    """List the spans that differ in one note.
 
     Args:
         note: its id.
@@ -92,13 +96,13 @@ def changes(note: str, expected: Sequence[Span], found: Sequence[Span]) -> list[
 def count(
     expected: Iterable[Sequence[Span]], found: Iterable[Sequence[Span]], changed: Iterable[Change]
 ) -> tuple[Counts, Mapping[str, Counts]]:
-    """Count all spans of some notes and what differs in them.
+    """Count all spans of some notes and those that differ.
 
     Returns:
         The counts of all labels together, and those of each label that occurs, in alphabetical order.
     """
-    theirs = Counter(span.label for spans in expected for span in spans)
-    ours = Counter(span.label for spans in found for span in spans)
+    theirs = Counter(span.label for span in chain.from_iterable(expected))
+    ours = Counter(span.label for span in chain.from_iterable(found))
     kinds = Counter((change.label, change.kind) for change in changed)
     per_label = {}
     for label in sorted(theirs | ours):

@@ -1,83 +1,70 @@
-"""The verdict on a bundle: is it the same model, what did quantization cost, and is that within the limits?"""
+"""Judge a bundle: whether it is the same model, what quantization cost, and whether that is within the limits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clinspan.bundle.manifest import Bundle
+from clinspan.documents.document import Document
+from clinspan.documents.find import entities
+from clinspan.documents.scores import Evaluation, evaluate
 from clinspan.engine.session import Device, Session
 from clinspan.errors import InferenceError
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Span
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
-from clinspan_export.verify import compare as parity
-from clinspan_export.verify import limits as gates
-from clinspan_export.verify import report
-from clinspan_export.verify import tune_windows as tune
-from clinspan_export.verify.compare import TOLERANCE, Agreement
-from clinspan_export.verify.limits import Gates, Scores
-from clinspan_export.verify.notes import Sample, check_labels, own_samples, read_samples
-from clinspan_export.verify.scores import score
-
-OWN_SAMPLES = "built-in samples"
+from clinspan_export.verify.compare import TOLERANCE, Agreement, check_shapes, compare, torch_reference
+from clinspan_export.verify.limits import Limits, check_agreement, check_f1, check_fp32
+from clinspan_export.verify.report import render, score_row
+from clinspan_export.verify.samples import OWN_SAMPLES, check_labels, is_annotated, own_samples
+from clinspan_export.verify.tune_windows import MARGIN
 
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What a bundle is judged on, and the limits it is held to.
+    """The notes that a bundle is judged on, and the limits it is held to.
 
     Attributes:
-        samples: notes, with gold or without.
-        source: what these notes are called in reports.
-        gates: limits beyond which the export fails.
+        samples: notes, annotated or not.
+        source: name of these notes in reports.
+        limits: limits beyond which the export fails.
         tune_on: annotated notes to choose windows on; None to leave the safe default.
-        tune_source: what these are called in reports.
+        tune_source: name of these notes in reports.
         tune_margin: F1 below the best that a faster setting may have.
         show_text: let the HTML report quote the spans that differ.
         report: also write the HTML report here, whatever the verdict.
     """
 
-    samples: Sequence[Sample] = field(default_factory=own_samples)
+    samples: Sequence[Document] = field(default_factory=own_samples)
     source: str = OWN_SAMPLES
-    gates: Gates = field(default_factory=Gates)
-    tune_on: Sequence[Sample] | None = None
+    limits: Limits = field(default_factory=Limits)
+    tune_on: Sequence[Document] | None = None
     tune_source: str = ""
-    tune_margin: float = tune.MARGIN
+    tune_margin: float = MARGIN
     show_text: bool = False
     report: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.gates.max_f1_loss is not None and not any(sample.gold for sample in self.samples):
+        if self.limits.max_f1_loss is not None and not any(sample.entities for sample in self.samples):
             raise ExportError("--max-f1-loss needs gold: --notes FILE.jsonl with 'entities' in its lines")
 
 
-def tuning_notes(path: Path) -> list[Sample]:
-    """Read annotated notes to tune on.
-
-    Raises:
-        ExportError: they cannot be read, or call themselves a test set.
-    """
-    samples = read_samples(path)
-    tune.refuse_test_set(path, samples)
-    return samples
-
-
-def check_graph(model: Any, bundle: Bundle) -> None:
+def check_batches(model: Any, bundle: Bundle) -> None:
     """Hold the fp32 graph to PyTorch on batches and lengths of all kinds.
 
     Raises:
-        ExportError: it is another model.
+        ExportError: it differs, or cannot run one of them.
     """
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
     session = Session(
         bundle.file(bundle.models["fp32"]), device=Device("cpu"), classes=len(bundle.labels.names)
     )
     try:
-        parity.check_shapes(model, session, tokenizer, bundle.max_window)
+        check_shapes(model, session, tokenizer, bundle.max_window)
     except InferenceError as error:
         raise ExportError(f"the fp32 ONNX model is not the PyTorch model: {error}") from error
 
@@ -105,48 +92,48 @@ def judge(
     Raises:
         ExportError: a limit is broken; the message names the labels that suffered.
     """
-    samples = checks.samples
-    unscored = check_labels(samples, bundle.labels.entities, checks.source)
-    reference = parity.torch_reference(model, bundle, samples)
-    found: dict[str, Agreement] = {}
-    for precision in bundle.models:
-        try:
-            found[precision] = parity.compare(
-                reference, Recognizer.load(bundle.path, precision=precision), samples
-            )
-        except InferenceError as error:
-            raise ExportError(f"{precision}: {error}") from error
-        progress(f"{precision}: {found[precision].total.f1:.3f} of spans agree with PyTorch")
-    scores = _scores(bundle, samples, {"torch": reference.spans, **{p: a.spans for p, a in found.items()}})
+    unscored = check_labels(checks.samples, bundle.labels.entities, checks.source)
+    found, spans = _compare_all(model, bundle, checks.samples, progress)
+    scores = _scores(bundle, checks.samples, spans)
     bundle = replace(
         bundle,
         parity=_parity_report(found, checks),
         evaluation=_evaluation_report(scores, checks, unscored) if scores else {},
     )
     _write_report(bundle, found, checks)
-    gates.check_exact(found["fp32"])
+    check_fp32(found["fp32"])
     for precision in keep:
-        gates.check_agreement(checks.gates, found[precision])
+        check_agreement(checks.limits, found[precision])
         if scores:
-            gates.check_f1(checks.gates, precision, scores["torch"], scores[precision])
+            check_f1(checks.limits, precision, scores["torch"], scores[precision])
     return bundle
 
 
+def _compare_all(
+    model: Any, bundle: Bundle, samples: Sequence[Document], progress: Callable[[str], None]
+) -> tuple[dict[str, Agreement], dict[str, Sequence[Sequence[Span]]]]:
+    """Agreement by precision; spans of each note by precision, those of the original as `torch`."""
+    reference = torch_reference(model, bundle, samples)
+    found: dict[str, Agreement] = {}
+    for precision in bundle.models:
+        try:
+            recognizer = Recognizer.load(bundle.path, precision=precision)
+            found[precision] = compare(reference, recognizer, samples)
+        except InferenceError as error:
+            raise ExportError(f"{precision}: {error}") from error
+        progress(f"{precision}: {found[precision].total.agreement:.3f} of spans agree with PyTorch")
+    return found, {"torch": reference.spans, **{name: one.spans for name, one in found.items()}}
+
+
 def _scores(
-    bundle: Bundle, samples: Sequence[Sample], found: Mapping[str, Sequence[Sequence[Span]]]
-) -> dict[str, Scores]:
-    """Scores of PyTorch and of each precision on the annotated notes; empty where there are none."""
-    if all(sample.gold is None for sample in samples):
+    bundle: Bundle, samples: Sequence[Document], spans: Mapping[str, Sequence[Sequence[Span]]]
+) -> dict[str, Evaluation]:
+    """Scores of PyTorch and of each precision on the annotated notes; empty where no note is annotated."""
+    if not any(is_annotated(sample) for sample in samples):
         return {}
-    known = set(bundle.labels.entities)
-    gold = [None if s.gold is None else [place for place in s.gold if place[0] in known] for s in samples]
     return {
-        name: score(
-            (true, [(s.label, s.start, s.end) for s in spans])
-            for true, spans in zip(gold, several, strict=True)
-            if true is not None
-        )
-        for name, several in found.items()
+        name: evaluate(samples, [entities(one) for one in found], labels=bundle.labels.entities, resamples=0)
+        for name, found in spans.items()
     }
 
 
@@ -156,28 +143,31 @@ def _parity_report(found: Mapping[str, Agreement], checks: Checks) -> dict[str, 
         "notes": len(checks.samples),
         "characters": sum(len(sample.text) for sample in checks.samples),
         "tolerance": TOLERANCE,
-        "gates": {"min_agreement": checks.gates.min_agreement, "max_f1_loss": checks.gates.max_f1_loss},
+        "limits": asdict(checks.limits),
         **{precision: agreement.as_json() for precision, agreement in found.items()},
     }
 
 
 def _evaluation_report(
-    scores: Mapping[str, Scores], checks: Checks, unscored: Sequence[str]
+    scores: Mapping[str, Evaluation], checks: Checks, unscored: Sequence[str]
 ) -> dict[str, Any]:
-    return {
+    report: dict[str, Any] = {
         "source": checks.source,
-        "notes": sum(sample.gold is not None for sample in checks.samples),
+        "notes": sum(is_annotated(sample) for sample in checks.samples),
         "unscored_labels": list(unscored),
-        **{
-            name: {**total.as_json(), "labels": {label: row.as_json() for label, row in labels.items()}}
-            for name, (total, labels) in scores.items()
-        },
     }
+    for name, evaluation in scores.items():
+        by_label = sorted(evaluation.by_label["exact"].items())
+        labels = {label: score_row(score) for label, score in by_label if score.annotated or score.found}
+        report[name] = {**score_row(evaluation.micro["exact"]), "labels": labels}
+    return report
 
 
 def _write_report(bundle: Bundle, found: Mapping[str, Agreement], checks: Checks) -> None:
-    changes = [(p, change) for p, a in found.items() for change in a.changes] if checks.show_text else []
-    page = report.render(bundle, changes)
+    changes = []
+    for precision, agreement in found.items() if checks.show_text else ():
+        changes += [(precision, change) for change in agreement.changes]
+    page = render(bundle, changes)
     for path in (bundle.path / "report.html", checks.report):
         if path is not None:
             path.write_text(page, encoding="utf-8")

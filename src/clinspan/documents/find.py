@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from clinspan.documents.document import Document, Entity
 from clinspan.recognizer import Recognizer
+from clinspan.text.decode import Span
 
 
 def find(
@@ -18,8 +19,11 @@ def find(
         documents: only their text is read.
         rename: names that the annotations give to labels of the model; other labels keep theirs.
     """
+    found = recognizer.pipe(document.text for document in documents)
+    return [entities(spans, rename=rename) for spans in found]
+
+
+def entities(spans: Iterable[Span], *, rename: Mapping[str, str] | None = None) -> list[Entity]:
+    """Turn spans into entities, which have no score; `rename` as in `find`."""
     names = rename or {}
-    return [
-        [Entity(span.start, span.end, names.get(span.label, span.label)) for span in spans]
-        for spans in recognizer.pipe(document.text for document in documents)
-    ]
+    return [Entity(span.start, span.end, names.get(span.label, span.label)) for span in spans]

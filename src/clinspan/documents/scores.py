@@ -21,7 +21,9 @@ MATCHES = ("exact", "lenient")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Precision, recall and F1 with the counts behind them; 0 where nothing was found, or nothing was there to find.
+    """Precision, recall and F1 with the counts behind them.
+
+    All three are 0 where they divide by 0: documents with nothing to find, in which nothing was found, show no skill.
 
     `interval` is the F1's confidence interval; (nan, nan) where it was not asked for.
     """

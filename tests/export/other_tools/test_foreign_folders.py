@@ -10,7 +10,7 @@ import pytest
 from tests.support import tiny_checkpoints
 
 from clinspan import BundleError, Recognizer
-from clinspan_export.export import export
+from clinspan_export import export
 
 pytestmark = pytest.mark.export
 
@@ -85,7 +85,7 @@ def test_layout_of_others_gives_the_same_spans(
 
 
 def test_folder_without_any_model_says_what_was_expected(own: Path, tmp_path: Path) -> None:
-    """A PyTorch checkpoint is no ONNX folder."""
+    """A PyTorch checkpoint is not an ONNX folder."""
     _common(own, tmp_path)
     with pytest.raises(BundleError, match="has no model"):
         Recognizer.load(tmp_path)

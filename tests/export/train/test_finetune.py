@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from clinspan.documents.document import Document, Entity
 from clinspan.errors import InputError
 from clinspan.text.tokenizer import Tokenizer
+from clinspan_export.train.settings import TrainingSettings
 
 pytestmark = pytest.mark.export
 
@@ -75,11 +77,11 @@ def notes(count: int, *, labels: frozenset[str] | None = None) -> list[Document]
     return made
 
 
-def settings(**changes: float) -> object:
-    from clinspan_export.train.finetune import Settings
-
-    plain = Settings(epochs=12, learning_rate=3e-3, batch_tokens=128, content=20, average=0.5, patience=12)
-    return replace(plain, **changes)  # type: ignore[arg-type]
+def settings(**changes: Any) -> TrainingSettings:
+    plain = TrainingSettings(
+        epochs=12, learning_rate=3e-3, batch_tokens=128, window=20, average=0.5, patience=12
+    )
+    return replace(plain, **changes)
 
 
 def silent(_: str) -> None:
@@ -99,7 +101,7 @@ def test_learns_and_saves_what_it_measured(base: Path, tmp_path: Path) -> None:
         tmp_path,
         labels=["DRUG"],
         settings=settings(),
-        on_progress=silent,
+        progress=silent,
     )
     assert outcome.best_score > 0.95
     model = AutoModelForTokenClassification.from_pretrained(tmp_path)
@@ -114,7 +116,7 @@ def test_same_seed_same_scores(base: Path, tmp_path: Path) -> None:
     scores = [
         finetune(
             notes(20), {"dev": notes(9)}, base, tmp_path / str(number), labels=["DRUG"],
-            settings=settings(epochs=5, seed=seed), on_progress=silent,
+            settings=settings(epochs=5, seed=seed), progress=silent,
         ).scores
         for number, seed in enumerate((1, 1, 2))
     ]  # fmt: skip
@@ -126,10 +128,10 @@ def test_stopped_run_goes_on_to_the_same_end(base: Path, tmp_path: Path) -> None
     """A run that was stopped after some epochs and resumed ends where an unbroken one ends."""
     from clinspan_export.train.finetune import finetune
 
-    def run(out: Path, say: object) -> tuple[float, ...]:
+    def run(out: Path, say: Callable[[str], None]) -> tuple[float, ...]:
         return finetune(
             notes(20), {"dev": notes(9)}, base, out, labels=["DRUG"], settings=settings(epochs=6), resume=True,
-            on_progress=say,  # type: ignore[arg-type]
+            progress=say,
         ).scores  # fmt: skip
 
     def pull_the_plug(line: str) -> None:
@@ -151,9 +153,7 @@ def test_state_of_other_settings_is_refused(base: Path, tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        finetune(
-            notes(9), {}, base, tmp_path, labels=["DRUG"], settings=settings(), on_progress=pull_the_plug
-        )
+        finetune(notes(9), {}, base, tmp_path, labels=["DRUG"], settings=settings(), progress=pull_the_plug)
     with pytest.raises(InputError, match="other settings"):
         finetune(notes(9), {}, base, tmp_path, labels=["DRUG"], settings=settings(seed=5), resume=True)
 
@@ -164,7 +164,7 @@ def test_early_stop(base: Path, tmp_path: Path) -> None:
 
     outcome = finetune(
         notes(9), {"dev": notes(9)}, base, tmp_path, labels=["DRUG"],
-        settings=settings(epochs=30, learning_rate=1e-9, patience=2), on_progress=silent,
+        settings=settings(epochs=30, learning_rate=1e-9, patience=2), progress=silent,
     )  # fmt: skip
     assert len(outcome.scores) == 3
 
@@ -172,7 +172,7 @@ def test_early_stop(base: Path, tmp_path: Path) -> None:
 def allowed_classes(base: Path, document: Document, labels: list[str]) -> list[set[str]]:
     from clinspan_export.train.windows import bio_classes, encode
 
-    (window,) = encode([document], Tokenizer(base / "tokenizer.json"), labels, content=20)
+    (window,) = encode([document], Tokenizer(base / "tokenizer.json"), labels, window=20)
     classes = bio_classes(labels)
     return [{classes[i] for i in np.flatnonzero(row)} for row in window.allowed]
 
@@ -211,7 +211,7 @@ def test_long_documents_lose_nothing(base: Path) -> None:
     from clinspan_export.train.windows import encode
 
     text = " . ".join(["she takes zinc daily"] * 40)
-    windows = encode([Document("1", text, ())], Tokenizer(base / "tokenizer.json"), ["DRUG"], content=20)
+    windows = encode([Document("1", text, ())], Tokenizer(base / "tokenizer.json"), ["DRUG"], window=20)
     starts = [tuple(word) for window in windows for word in window.words.tolist() if word[1]]
     assert "".join(text[a:b] for a, b in starts) == text.replace(" ", "")
     assert max(len(window.ids) for window in windows) <= 22
@@ -248,3 +248,26 @@ def test_annotations_to_bundle_in_one_command(
     manifest = json.loads((tmp_path / "bundle/clinspan.json").read_text("utf-8"))
     assert manifest["window"] == 20
     assert manifest["evaluation"]["development"]["exact"]["f1"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--epochs=0", "epochs is 0"),
+        ("--batch-tokens=0", "batch_tokens is 0"),
+        ("--window=0", "window is 0"),
+        ("--patience=0", "patience is 0"),
+        ("--threads=0", "threads is 0"),
+        ("--learning-rate=nan", "learning_rate is nan"),
+        ("--seed=-1", "a seed of 0 or more"),
+    ],
+)
+def test_a_number_out_of_range_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, message: str
+) -> None:
+    """It is neither obeyed nor replaced by the default, and the line names it."""
+    from clinspan_export.cli.main import main
+
+    assert main(["finetune", str(tmp_path / "train.jsonl"), f"--out={tmp_path / 'out'}", option]) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from clinspan.documents.document import Document, Entity
 from clinspan_export.starter.grammar import expand, misspell, read_rules, render, respace, shout
 from clinspan_export.starter.products import Product, read_products, write_name, write_strength
 from clinspan_export.starter.sources import LABELS, medication_part, split
-from clinspan_export.starter.synthetic import RULES, documents
+from clinspan_export.starter.synthetic import documents, rules
 
 HELD_OUT = Path(__file__).parents[2] / "data/starter_heldout.jsonl"
 PRODUCTS = [
@@ -38,7 +39,7 @@ def test_same_seed_same_text(made: list[tuple[str, list[tuple[int, int, str]]]])
 
 
 def test_entities_lie_in_their_text(made: list[tuple[str, list[tuple[int, int, str]]]]) -> None:
-    """Entities are in order, never overlap, have no blanks at their edges, and all ten labels are there."""
+    """Entities are in order, never overlap, have no whitespace at their edges, and all ten labels are there."""
     for text, entities in made:
         end = 0
         for start, stop, _ in entities:
@@ -51,11 +52,11 @@ def test_entities_lie_in_their_text(made: list[tuple[str, list[tuple[int, int, s
 def test_every_rule_can_be_expanded() -> None:
     """No template names a rule that is missing, and every label is one of ours."""
     makers = {"drug_name", "product_strength", "product_form", "route_of_product", "dose", *WORDS}
-    for alternatives in RULES.values():
+    for alternatives in rules().values():
         for alternative in alternatives:
             for name in re.findall(r"<([^>]+)>", alternative):
                 label, _, rule = name.rpartition(":")
-                assert rule in RULES or rule in makers, name
+                assert rule in rules() or rule in makers, name
                 assert not label or label in LABELS, name
             assert alternative.count("[") == alternative.count("]"), alternative
 
@@ -66,7 +67,7 @@ def test_held_out_text_is_not_made(made: list[tuple[str, list[tuple[int, int, st
     def plain(text: str) -> str:
         return re.sub(r"[^a-z0-9]+", " ", text.lower())
 
-    everything = plain(" ".join([*(text for text, _ in made), *(a for rule in RULES.values() for a in rule)]))
+    everything = plain(" ".join([*(text for text, _ in made), *chain.from_iterable(rules().values())]))
     held_out = [json.loads(line)["text"] for line in HELD_OUT.read_text("utf-8").splitlines()]
     assert len(held_out) >= 60
     assert not [text for text in held_out if plain(text).strip() in everything]
@@ -74,11 +75,11 @@ def test_held_out_text_is_not_made(made: list[tuple[str, list[tuple[int, int, st
 
 def test_expansion_marks_what_a_label_wraps() -> None:
     """A labelled rule becomes one entity; an article before a clinical one stays outside."""
-    rules = read_rules(
+    grammar = read_rules(
         "# comment\nnote =\n  <P> on <DRUG:drug>\nP =\n  <PROBLEM:thing>\nthing =\n  a cough\ndrug = \n"
     )
-    rules["drug"] = ["zinc | never split here"]
-    text, entities = render(expand("<note>", rules, {}, random.Random(0)))
+    grammar["drug"] = ["zinc | never split here"]
+    text, entities = render(expand("<note>", grammar, {}, random.Random(0)))
     assert text == "a cough on zinc | never split here"
     assert entities == [(2, 7, "PROBLEM"), (11, 34, "DRUG")]
 

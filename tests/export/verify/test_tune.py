@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,22 @@ from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
 from clinspan.bundle.manifest import open_bundle
+from clinspan.documents.find import entities
+from clinspan.documents.scores import Score, evaluate
 from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
-from clinspan_export.verify.scores import Score, score
-from clinspan_export.verify.tune_windows import Trial, choose
-from clinspan_export.verify.verdict import tuning_notes
+from clinspan_export.verify.report import score_row
+from clinspan_export.verify.samples import read_samples
+from clinspan_export.verify.tune_windows import Trial, choose, read_tuning_notes
 
 pytestmark = pytest.mark.export
 
 
-def _trial(window: int, right: int, speed: float, vote: str = "first") -> Trial:
+def _trial(window: int, right: int, speed: float, aggregation: str = "first") -> Trial:
     """A trial whose F1 is `right` of 1,000."""
-    return Trial(window, 0, vote, Score(1000, 1000, right), speed)
+    share = right / 1000
+    score = Score(share, share, share, right, 1000, 1000, (math.nan, math.nan))
+    return Trial(window, 0, aggregation, score, speed)
 
 
 def test_fastest_within_the_margin_wins() -> None:
@@ -32,8 +37,8 @@ def test_fastest_within_the_margin_wins() -> None:
     assert choose(trials, 0.1).window == 510
 
 
-def test_word_vote_of_equally_fast_settings_is_decided_by_f1() -> None:
-    """All votes share one run of the model, so the better one costs nothing; equals go to the first in order."""
+def test_aggregation_of_equally_fast_settings_is_decided_by_f1() -> None:
+    """All aggregations share one run of the model, so the better one costs nothing; equals go to the first in order."""
     trials = [
         _trial(190, 748, 6000, "first"),
         _trial(190, 749, 6000, "max"),
@@ -75,7 +80,7 @@ def test_choice_is_the_fastest_of_the_best(tuned: Path) -> None:
 
 
 def test_whole_table_is_in_the_bundle(tuned: Path) -> None:
-    """Every window, overlap and vote has its F1 and speed; the choice and the margin stand beside them."""
+    """Every window, overlap and aggregation has its F1 and speed; the choice and the margin stand beside them."""
     tuning = open_bundle(tuned / "out").tuning
     settings = {(row["window"], row["overlap"], row["aggregation"]) for row in tuning["table"]}
     assert len(settings) == len(tuning["table"]) == 13 * 4
@@ -85,20 +90,14 @@ def test_whole_table_is_in_the_bundle(tuned: Path) -> None:
 
 
 def test_f1_in_the_table_is_that_of_the_runtime(tuned: Path) -> None:
-    """A row's F1 is what the runtime's own spans score with that window, overlap and vote."""
-    rows = [json.loads(line) for line in (tuned / "dev.jsonl").read_text(encoding="utf-8").splitlines()]
+    """A row's F1 is what the runtime's own spans score with that window, overlap and aggregation."""
+    samples = read_samples(tuned / "dev.jsonl")
     table = open_bundle(tuned / "out").tuning["table"]
     row = next(r for r in table if (r["window"], r["overlap"], r["aggregation"]) == (126, 32, "average"))
     recognizer = Recognizer.load(tuned / "out", window=126, overlap=32)
-    found = recognizer.pipe([r["text"] for r in rows], aggregation="average")
-    pairs = [
-        (
-            [(g["label"], g["start"], g["end"]) for g in r["entities"]],
-            [(s.label, s.start, s.end) for s in spans],
-        )
-        for r, spans in zip(rows, found, strict=True)
-    ]
-    assert row["f1"] == score(pairs)[0].as_json()["f1"]
+    found = [entities(spans) for spans in recognizer.pipe([s.text for s in samples], aggregation="average")]
+    score = evaluate(samples, found, labels=recognizer.report().labels, resamples=0).micro["exact"]
+    assert row["f1"] == score_row(score)["f1"]
 
 
 def test_without_gold_the_default_stands_and_says_so(
@@ -108,7 +107,7 @@ def test_without_gold_the_default_stands_and_says_so(
     source = tiny_checkpoints.save(tmp_path / "checkpoint", "bert-uncased")
     assert main([str(source), str(tmp_path / "out"), "--precision=int8"]) == 0
     assert open_bundle(tmp_path / "out").window == 126
-    assert "126 tokens, overlap 0, word vote first: not tuned" in capsys.readouterr().out
+    assert "126 tokens, overlap 0, aggregation first: not tuned" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -120,14 +119,14 @@ def test_test_sets_are_refused(tmp_path: Path, name: str, note_id: str) -> None:
     path = tmp_path / name
     path.write_text(json.dumps({"id": note_id, "text": "Fever.", "entities": []}) + "\n", encoding="utf-8")
     with pytest.raises(ExportError, match="looks like a test set"):
-        tuning_notes(path)
+        read_tuning_notes(path)
 
 
 def test_names_that_only_contain_the_letters_are_accepted(tmp_path: Path) -> None:
-    """`latest` and `protest` are no tests."""
+    """`latest` and `protest` do not name tests."""
     path = tmp_path / "latest.jsonl"
     path.write_text(json.dumps({"id": "protest-1", "text": "Fever."}) + "\n", encoding="utf-8")
-    assert len(tuning_notes(path)) == 1
+    assert len(read_tuning_notes(path)) == 1
 
 
 @pytest.mark.parametrize("extra", [[], ["--window=64"]], ids=["no-gold", "window-given"])

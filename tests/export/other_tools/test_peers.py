@@ -18,7 +18,7 @@ import pytest
 from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
-from clinspan_export.export import export
+from clinspan_export import export
 
 pytestmark = [pytest.mark.export, pytest.mark.slow]
 

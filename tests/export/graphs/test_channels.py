@@ -11,10 +11,10 @@ from tests.support import tiny_checkpoints
 
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export import checkpoint
-from clinspan_export.graphs import fp32 as graph
 from clinspan_export.graphs.channels import centre, ranges, smooth
+from clinspan_export.graphs.fp32 import write_fp32
 from clinspan_export.graphs.surgery import Graph, probe
-from clinspan_export.verify import compare as parity
+from clinspan_export.verify.compare import feeds
 
 pytestmark = pytest.mark.export
 
@@ -31,8 +31,8 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, list[Any]]:
     with torch.no_grad():  # biases that are all zero would be one weight in the graph, and left alone
         for parameter in loaded.model.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
-    graph.write_fp32(loaded, folder / "model.onnx")
-    windows = list(parity.feeds(Tokenizer(source / "tokenizer.json"), [tiny_checkpoints.NOTE], window=64))
+    write_fp32(loaded, folder / "model.onnx")
+    windows = list(feeds(Tokenizer(source / "tokenizer.json"), [tiny_checkpoints.NOTE], window=64))
     return onnx.load(folder / "model.onnx"), windows
 
 
@@ -56,7 +56,7 @@ def test_centring_keeps_the_function(bert: tuple[Any, list[Any]], tmp_path: Path
     before = ranges(edited, names, windows, tmp_path)
     for name in names:
         low, high = before[name]
-        assert centre(Graph(edited), name, (low + high) / 2)
+        assert centre(Graph(edited), name, np.float32(0.5) * (low + high))
     after = ranges(edited, names, windows, tmp_path)
     assert max(np.abs(low + high).max() for low, high in before.values()) > 0.1
     for low, high in after.values():
@@ -91,5 +91,5 @@ def test_other_readers_are_left_alone(bert: tuple[Any, list[Any]], tmp_path: Pat
     edited.graph.node.append(helper.make_node("Relu", [name], ["aside"], "aside"))
     unchanged = edited.SerializeToString()
     low, high = ranges(edited, [name], bert[1], tmp_path)[name]
-    assert not centre(Graph(edited), name, (low + high) / 2)
+    assert not centre(Graph(edited), name, np.float32(0.5) * (low + high))
     assert edited.SerializeToString() == unchanged

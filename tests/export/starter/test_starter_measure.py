@@ -9,7 +9,7 @@ from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer
 from clinspan.documents.document import Document, Entity
-from clinspan_export.export import export
+from clinspan_export import export
 from clinspan_export.starter.measure import against, as_markdown, measure
 
 pytestmark = pytest.mark.export
@@ -50,7 +50,7 @@ def sets(bundles: tuple[Path, Path]) -> dict[str, list[Document]]:
 
 
 def test_figures_of_both_precisions(bundles: tuple[Path, Path], sets: dict[str, list[Document]]) -> None:
-    """What fp32 marked is found again whole by fp32, and the difference is int8's F1 less fp32's."""
+    """fp32 finds again all that it marked, and the difference is int8's F1 less fp32's."""
     figures = measure(bundles[0], sets)
     lines = figures["test_sets"]["lines"]
     assert lines["fp32"]["exact"]["f1"] == 1

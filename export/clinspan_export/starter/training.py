@@ -27,13 +27,14 @@ from clinspan_export.starter.sources import (
     words,
 )
 from clinspan_export.starter.synthetic import documents
-from clinspan_export.train.finetune import Settings, finetune
+from clinspan_export.train.finetune import finetune
+from clinspan_export.train.settings import TrainingSettings
 
-# One in so many case reports is a development document.
+# One case report in this number is a development document.
 _HELD_OUT = 10
 
-SETTINGS = Settings(epochs=3, learning_rate=3e-4, batch_tokens=2048, content=190, average=0.99)
-# Each case report is seen so many times an epoch: there are few, and their guideline is the hardest to learn.
+SETTINGS = TrainingSettings(epochs=3, learning_rate=3e-4, batch_tokens=2048, window=190, average=0.99)
+# How often each epoch sees a case report: there are few, and their guideline is the hardest to learn.
 _REPORTS = 3
 _SYNTHETIC = 3000
 _SEED = 20
@@ -50,7 +51,7 @@ def train(
     *,
     medication_only: bool = False,
     seed: int = 0,
-    on_progress: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> None:
     """Train the starter's checkpoint; a stopped run goes on after its last epoch, a finished one is left as it is.
 
@@ -61,13 +62,12 @@ def train(
         out: folder for the checkpoint.
         medication_only: the same texts and steps with the seven medication labels alone, to compare with.
         seed: of the classifier's first weights, dropout and the order of batches; the synthetic text stays as it is.
-        on_progress: called with one line at a time.
+        progress: told how far it is, a line at a time.
     """
-    settings = replace(SETTINGS, seed=seed)
+    settings, record = replace(SETTINGS, seed=seed), out / _RECORD
     recipe = {**asdict(settings), "reports": _REPORTS, "synthetic": _SYNTHETIC, "synthetic_seed": _SEED}
-    record = out / _RECORD
     if record.exists() and json.loads(record.read_text(encoding="utf-8"))["recipe"] == recipe:
-        on_progress(f"{out} is trained already")
+        progress(f"{out} is trained already")
         return
     kept, held_out = split(case_reports(corpora, "train"), _HELD_OUT)
     watched = development(corpora, annotations, held_out)
@@ -78,13 +78,11 @@ def train(
         watched = {name: [medication_part(document) for document in group] for name, group in watched.items()}
         rows, labels = [medication_part(row) for row in rows], LABELS[: len(MEDICATION)]
     outcome = finetune(
-        rows, watched, base, out, labels=labels, settings=settings, resume=True, on_progress=on_progress
+        rows, watched, base, out, labels=labels, settings=settings, resume=True, progress=progress
     )
-    constant = (
-        0.0
-        if medication_only
-        else balance(out, watched["clinical"], content=settings.content, on_progress=on_progress)
-    )
+    constant = 0.0
+    if not medication_only:
+        constant = balance(out, watched["clinical"], window=settings.window, progress=progress)
     trained = {"recipe": recipe, "outcome": asdict(outcome), "clinical_logits_less": constant}
     record.write_text(json.dumps(trained, indent=1) + "\n", encoding="utf-8")
 

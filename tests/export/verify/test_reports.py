@@ -1,4 +1,4 @@
-"""What quantization did to the caller's own notes is reported in full, and limits on it are kept."""
+"""The effect of quantization on the caller's own notes is reported in full, and limits on it are kept."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ import pytest
 from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer, Span
+from clinspan.documents.find import find
+from clinspan.documents.scores import evaluate
 from clinspan.errors import ClinspanError
 from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
-from clinspan_export.verify.notes import read_samples
-from clinspan_export.verify.scores import score
+from clinspan_export.verify.report import score_row
+from clinspan_export.verify.samples import read_samples, unannotated
 from clinspan_export.verify.span_diff import changes, count
 
 pytestmark = pytest.mark.export
@@ -101,13 +103,10 @@ def test_scores_against_gold_are_those_of_the_runtime(judged: Path, gold: Path) 
     evaluation = _manifest(judged)["evaluation"]
     assert evaluation["torch"]["f1"] == 1.0
     samples = read_samples(gold)
-    found = Recognizer.load(judged, precision="int8").pipe(sample.text for sample in samples)
-    total, labels = score(
-        (s.gold or (), [(x.label, x.start, x.end) for x in spans])
-        for s, spans in zip(samples, found, strict=True)
-    )
-    assert evaluation["int8"] == {**total.as_json(), "labels": {k: v.as_json() for k, v in labels.items()}}
-    assert total.f1 < 1.0
+    scores = evaluate(samples, find(Recognizer.load(judged, precision="int8"), samples), resamples=0)
+    labels = {label: score_row(score) for label, score in scores.by_label["exact"].items()}
+    assert evaluation["int8"] == {**score_row(scores.micro["exact"]), "labels": labels}
+    assert scores.micro["exact"].f1 < 1.0
 
 
 def test_page_is_well_formed_and_shows_every_label(judged: Path) -> None:
@@ -178,7 +177,7 @@ def test_limit_that_holds_lets_the_bundle_through(
     """The limits are recorded and the verdict names them; a precision that is not kept is not held to them."""
     gates = ["--min-agreement=1", "--max-f1-loss=0", "--precision=fp32"]
     assert main([str(source), str(tmp_path / "out"), f"--notes={gold}", *gates]) == 0
-    assert _manifest(tmp_path / "out")["parity"]["gates"] == {"min_agreement": 1.0, "max_f1_loss": 0.0}
+    assert _manifest(tmp_path / "out")["parity"]["limits"] == {"min_agreement": 1.0, "max_f1_loss": 0.0}
     assert "min-agreement 1 and max-f1-loss 0" in capsys.readouterr().out
 
 
@@ -187,7 +186,7 @@ def test_last_lines_say_where_how_large_and_what_next(
 ) -> None:
     """The summary has the folder, sizes, agreement, F1, verdict and the command to run next."""
     from clinspan.bundle.manifest import open_bundle
-    from clinspan_export.cli.main import _summary
+    from clinspan_export.cli.export import _summary
 
     text = _summary(open_bundle(judged))
     assert f"bundle      {judged}" in text
@@ -227,7 +226,7 @@ def test_gold_labels_that_the_model_lacks_are_left_out_and_named(source: Path, t
     ids=["empty", "no-json", "no-text", "gold-no-list", "gold-incomplete", "gold-outside", "same-id"],
 )
 def test_notes_that_cannot_be_read_are_one_line(tmp_path: Path, content: str, message: str) -> None:
-    """What is wrong and in which line, without the note's text."""
+    """The message says the fault and its line, without the note's text."""
     path = tmp_path / "notes.jsonl"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ClinspanError, match=message) as caught:
@@ -239,10 +238,7 @@ def test_folder_of_notes(tmp_path: Path) -> None:
     """A folder gives its .txt files in order of name, without gold; one without any is refused."""
     (tmp_path / "b.txt").write_text("two", encoding="utf-8")
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone")
-    assert [(s.id, s.text, s.gold) for s in read_samples(tmp_path)] == [
-        ("a", "one", None),
-        ("b", "two", None),
-    ]
+    assert read_samples(tmp_path) == [unannotated("a", "one"), unannotated("b", "two")]
     (tmp_path / "none").mkdir()
     with pytest.raises(ExportError, match=r"has no \.txt notes"):
         read_samples(tmp_path / "none")

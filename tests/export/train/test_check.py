@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clinspan_export.cli.check import check
 from clinspan_export.cli.main import main
+from clinspan_export.train.check import check
 
 
 def line(text: str, *entities: tuple[int, int, str]) -> str:

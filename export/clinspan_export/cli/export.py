@@ -1,0 +1,179 @@
+"""`clinspan-export CHECKPOINT OUT`: the options of an export, and the summary that it ends with."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from clinspan.bundle.manifest import Bundle
+from clinspan.cli.base import split_pairs
+from clinspan.text.decode import AGGREGATIONS
+from clinspan.text.labels import SCHEMES
+from clinspan_export.checkpoint import Trust
+from clinspan_export.exporter import FILES, Overrides, export
+from clinspan_export.verify.limits import Limits
+from clinspan_export.verify.samples import OWN_SAMPLES, own_samples, read_samples
+from clinspan_export.verify.tune_windows import MARGIN, read_tuning_notes
+from clinspan_export.verify.verdict import Checks
+
+
+def say(line: str) -> None:
+    """Show a line of progress, on standard error and at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser of an export; `commands` are those that its help points to."""
+    parser = argparse.ArgumentParser(
+        prog="clinspan-export",
+        description="Turn a fine-tuned token classification checkpoint into a verified ONNX bundle.",
+        epilog=f"Commands of their own, with their own --help: {', '.join(commands)}.",
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="local folder or Hub id")
+    parser.add_argument("out", metavar="OUT", help="folder to make")
+    parser.add_argument(
+        "--precision",
+        action="append",
+        choices=tuple(FILES),
+        help="keep only this; repeatable (default: fp32 and int8)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
+    _add_overrides(parser.add_argument_group("labels and windows"))
+    _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
+    trust = parser.add_argument_group("trust")
+    trust.add_argument(
+        "--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id (default: the newest)"
+    )
+    trust.add_argument(
+        "--trust-remote-code", action="store_true", help="run code that the checkpoint brings along"
+    )
+    trust.add_argument("--allow-pickle", action="store_true", help="accept pickled weights")
+    parser.set_defaults(run=lambda options: _summary(_export(options)))
+    return parser
+
+
+def _add_overrides(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--scheme", choices=SCHEMES, help="how label names mark positions (default: detected)")
+    group.add_argument("--outside", help="label that means no entity (default: detected)")
+    group.add_argument(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="ENTITY=NAME",
+        help="show an entity under another name; repeatable",
+    )
+    group.add_argument("--window", type=int, help="tokens that one run reads")
+    group.add_argument("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
+    group.add_argument(
+        "--aggregation",
+        choices=AGGREGATIONS,
+        default="first",
+        help="how the tokens of a word decide its label (first)",
+    )
+    group.add_argument(
+        "--tune",
+        metavar="GOLD",
+        help="choose window, overlap and aggregation on these annotated notes (.jsonl)",
+    )
+    group.add_argument(
+        "--tune-margin",
+        type=float,
+        default=MARGIN,
+        metavar="F1",
+        help=f"how far below the best F1 a faster setting may lie ({MARGIN:g})",
+    )
+
+
+def _add_checks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--notes",
+        metavar="DIR|JSONL",
+        help="compare the models on these notes: .txt files, or JSON lines with text and perhaps entities",
+    )
+    group.add_argument(
+        "--min-agreement", type=float, metavar="F1", help="fail where fewer spans agree with PyTorch"
+    )
+    group.add_argument(
+        "--max-f1-loss",
+        type=float,
+        metavar="F1",
+        help="fail where more F1 is lost against the notes' entities",
+    )
+    group.add_argument("--report", metavar="FILE", help="write the HTML report here too, even on failure")
+    group.add_argument(
+        "--show-text", action="store_true", help="let the HTML report quote the spans that differ"
+    )
+
+
+def _export(options: argparse.Namespace) -> Bundle:
+    return export(
+        options.checkpoint,
+        options.out,
+        precisions=options.precision or ("fp32", "int8"),
+        checks=_checks(options),
+        overrides=Overrides(
+            scheme=options.scheme,
+            outside=options.outside,
+            rename=split_pairs(options.rename, "--rename", "ENTITY=NAME"),
+            window=options.window,
+            overlap=options.overlap,
+            aggregation=options.aggregation,
+        ),
+        trust=Trust(options.revision, options.trust_remote_code, options.allow_pickle),
+        force=options.force,
+        progress=say,
+    )
+
+
+def _checks(options: argparse.Namespace) -> Checks:
+    notes, tune = (None if path is None else Path(path) for path in (options.notes, options.tune))
+    return Checks(
+        samples=own_samples() if notes is None else read_samples(notes),
+        source=OWN_SAMPLES if notes is None else notes.name,
+        limits=Limits(options.min_agreement, options.max_f1_loss),
+        tune_on=None if tune is None else read_tuning_notes(tune),
+        tune_source="" if tune is None else tune.name,
+        tune_margin=options.tune_margin,
+        show_text=options.show_text,
+        report=None if options.report is None else Path(options.report),
+    )
+
+
+def _summary(bundle: Bundle) -> str:
+    parity, evaluation = bundle.parity, bundle.evaluation
+    sizes = ", ".join(f"{name} {record.size / 1e6:.1f} MB" for name, record in bundle.models.items())
+    agreement = ", ".join(f"{name} {parity[name]['span_agreement_f1']:.3f}" for name in bundle.models)
+    lines = [f"bundle      {bundle.path}", f"models      {sizes}"]
+    lines.append(f"windows     {_windows(bundle)}")
+    lines.append(
+        f"agreement   {agreement} of spans, against PyTorch on {parity['notes']} notes ({parity['source']})"
+    )
+    if evaluation:
+        scores = ", ".join(f"{name} {evaluation[name]['f1']:.4f}" for name in ("torch", *bundle.models))
+        lines.append(f"F1          {scores}, on {evaluation['notes']} annotated notes")
+    lines.append(f"verdict     {_verdict(bundle)}")
+    lines.append(f"report      {bundle.path / 'report.html'}")
+    lines.append(f"next        clinspan extract --model {bundle.path} NOTE.txt")
+    return "\n".join(lines)
+
+
+def _windows(bundle: Bundle) -> str:
+    setting = f"{bundle.window} tokens, overlap {bundle.overlap}, aggregation {bundle.aggregation}"
+    if bundle.tuning:
+        return f"{setting}: tuned on {bundle.tuning['notes']} notes of {bundle.tuning['source']}"
+    return f"{setting}: not tuned, --tune GOLD.jsonl finds the fastest that costs no F1"
+
+
+def _verdict(bundle: Bundle) -> str:
+    limits = [
+        f"{name.replace('_', '-')} {value:g}"
+        for name, value in bundle.parity["limits"].items()
+        if value is not None
+    ]
+    exact = f"fp32 is the PyTorch model to within {bundle.parity['tolerance']:g} on every logit"
+    if limits:
+        return f"{exact}; every model is within {' and '.join(limits)}"
+    rest = [name for name in bundle.models if name != "fp32"]
+    return f"{exact}; no limit was set for {' and '.join(rest)}" if rest else exact
