@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes bytes, and raises where a promise is broken.
+"""Targets of the fuzzer: each takes bytes, and raises if a promise is broken.
 
 Only `ClinspanError` may leave a public call or a reader; what a call gives back is checked.
 """
@@ -58,12 +58,12 @@ def check(promise: bool, what: str) -> None:
 
 
 def check_spans(note: str, found: Sequence[Span]) -> None:
-    """Exact, sorted, not overlapping, no blanks at the ends, no base parted from its marks."""
+    """Exact, sorted, not overlapping, no whitespace at the ends, no base character parted from its marks."""
     previous = 0
     for span in found:
         check(note[span.start : span.end] == span.text, "text is the note's own")
         check(previous <= span.start < span.end <= len(note), "sorted, not empty, not overlapping")
-        check(not span.text[0].isspace() and not span.text[-1].isspace(), "no blanks at the ends")
+        check(not span.text[0].isspace() and not span.text[-1].isspace(), "no whitespace at the ends")
         check(0 < span.score <= 1, "a score is a probability")
         check(not parts_a_character(note, span.start), "begins between a base character and its mark")
         check(not parts_a_character(note, span.end), "ends between a base character and its mark")
@@ -71,7 +71,7 @@ def check_spans(note: str, found: Sequence[Span]) -> None:
 
 
 def parts_a_character(note: str, edge: int) -> bool:
-    """Whether an edge lies between a base character and its combining mark; a blank is no base."""
+    """Whether an edge lies between a base character and its combining mark; whitespace is not a base character."""
     if not 0 < edge < len(note) or note[edge - 1].isspace():
         return False
     return unicodedata.category(note[edge]).startswith("M")
@@ -116,7 +116,10 @@ def recognize(data: Data) -> None:
     if data.byte() % 4 == 0:
         again = list(recognizer.pipe([note, ""], aggregation=vote, threshold=threshold))
         check(again == [found, []], "the same note gives the same spans in company")
-        check(len(recognizer.token_logits(note)) == len(recognizer._tokenizer.encode(note)), "a row a token")
+        check(
+            len(recognizer.token_logits(note)) == len(recognizer._tokenizer.encode(note)),
+            "a row for each token",
+        )
 
 
 def options(data: Data) -> None:
@@ -183,7 +186,7 @@ def automl_jsonl(data: Data) -> None:
 
 
 def any_annotated(data: Data) -> None:
-    """A file whose format is told by its name and its first line."""
+    """A file whose name and first line show its format."""
     path = _write(
         _rows(data, data.choice((_own_row, _automl_row))), "any." + data.choice(("jsonl", "json", "tsv", "x"))
     )

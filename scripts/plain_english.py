@@ -27,17 +27,12 @@ ROOTS = [
     "SECURITY.md",
     "docs",
     "benchmarks",
-    "fuzz/README.md",
+    "fuzz",
     "src/clinspan/clinical",
     "src/clinspan/serving",
     "src/clinspan/starter",
-    "tests/benchmarks",
-    "tests/cli",
-    "tests/clinical",
-    "tests/data",
-    "tests/serving",
     "export/clinspan_export",
-    "tests/export",
+    "tests",
 ]
 
 
@@ -72,7 +67,7 @@ TURNS = [
     Turn(r"\bfor ever\b", "forever, or never ends", "It waits for ever.", "Look for every line."),
     Turn(r"\bso many\b", "give the number its name", "Trying on so many cores.", "In many windows."),
     Turn(
-        r"\botherwise *([.;:)|]|  |$)",
+        r"(?<!says )(?<!say )\botherwise *([.;:)|]|  |$)",
         "default: ...",
         "DIR to read; the starter otherwise",
         "Otherwise it is refused.",

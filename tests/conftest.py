@@ -62,13 +62,13 @@ def _link(source: str, target: str) -> None:
 
 @pytest.fixture(scope="session")
 def corpora() -> Path:
-    """Folder of the corpora; they are no part of the project."""
+    """Folder of the corpora, which are not part of the project."""
     return folder_from("CLINSPAN_CORPORA")
 
 
 @pytest.fixture(scope="session")
 def checkpoints() -> Path:
-    """Folder of fine-tuned checkpoints; they are no part of the project."""
+    """Folder of fine-tuned checkpoints, which are not part of the project."""
     return folder_from("CLINSPAN_CHECKPOINTS")
 
 

@@ -59,7 +59,7 @@ MOST_MODULES = 10
 # Files of one name in two folders of a package, and why the name means the same in both.
 SAME_NAME: dict[str, str] = {}
 
-# What is not as it should be yet. Each line is a defect that somebody is to mend: one that is mended fails
+# Known defects. Each line is one that somebody has to fix: a fixed one fails
 # `test_every_known_break_is_still_there` until its line is taken out.
 KNOWN_BREAKS: dict[str, set[str]] = {
     "up": set(),
@@ -166,7 +166,7 @@ def circles() -> set[str]:
     found = set()
     for package in FOLDERS:
         own = [one for one in OWN if package_of(one.name) == package_of(one.target) == package]
-        # A folder's `__init__` is run before its modules; what it imports lazily of them is no circle of theirs.
+        # A folder's `__init__` is run before its modules; so importing them lazily there does not make a circle.
         inner = [one for one in own if not one.name.startswith(f"{one.target}.")]
         found.add(" -> ".join(circle((one.name, one.target) for one in inner)))
         rooms = [(room_of(one.name), room_of(one.target)) for one in own]
@@ -220,7 +220,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def files_of_one_name() -> set[str]:
-    """Two files of a package, or a file and a folder, but for command lines: they are named for what they run."""
+    """Find names that two files of a package share; command lines are named for what they run and do not count."""
     found = set()
     for package, root in FOLDERS.items():
         paths = [path for path in root.rglob("*") if path.suffix == ".py" or any(path.glob("*.py"))]
@@ -283,7 +283,7 @@ def test_nothing_imports_in_a_circle() -> None:
 
 
 def test_text_needs_errors_and_options_alone() -> None:
-    """What turns a note into spans is numpy and arithmetic."""
+    """Only numpy and arithmetic turn a note into spans."""
     assert new("text") == []
 
 
@@ -314,5 +314,5 @@ def test_no_two_classes_share_a_name() -> None:
 
 @pytest.mark.parametrize("kind", KNOWN_BREAKS)
 def test_every_known_break_is_still_there(kind: str) -> None:
-    """A list of defects that can only shrink: what is mended leaves it."""
+    """The list of defects can only shrink: a fixed one has to leave it."""
     assert sorted(KNOWN_BREAKS[kind] - {short(one) for one in BREAKS[kind]}) == []

@@ -22,7 +22,7 @@ from tests.text.test_tokenizer import NOTES
 
 
 def check_spans(note: str, found: Sequence[Span]) -> None:
-    """What holds for every span of every note."""
+    """Check the promises that hold for every span of every note."""
     previous = 0
     for span in found:
         assert note[span.start : span.end] == span.text
@@ -38,7 +38,7 @@ def check_spans(note: str, found: Sequence[Span]) -> None:
 
 @pytest.mark.parametrize("vote", AGGREGATIONS)
 def test_spans_of_example_notes_are_exact(starter: Recognizer, notes: list[str], vote: str) -> None:
-    """note[start:end] == text; sorted; no overlap; no blanks at the ends."""
+    """note[start:end] == text; sorted; no overlap; no whitespace at the ends."""
     for note in notes:
         found = starter.recognize(note, aggregation=vote)
         assert len(found) > 10

@@ -1,4 +1,4 @@
-"""What changes in a bundle is noticed, as far as was asked; what is noticed is refused, and nothing else is."""
+"""A change in a bundle is noticed as far as `verify` asks for it, and every noticed change is refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def spans_of(folder: Path, **options: Any) -> list[Span]:
-    """What a bundle finds in our note."""
+    """Find the spans of our note with a bundle."""
     return Recognizer.load(folder, threads=1, **options).recognize(NOTE)
 
 
@@ -120,7 +120,7 @@ def test_the_manifest_is_checked_however_little_is_verified(folder: Path) -> Non
 
 
 def test_a_manifest_written_by_hand_needs_no_hash_of_its_own(folder: Path) -> None:
-    """As manifests were before they had one; what it says of files is checked as ever."""
+    """A manifest without a hash of its own, as older ones are, is read; the hashes of its files are still checked."""
     bundles.edit(folder, MANIFEST, name="by hand")
     assert Recognizer.load(folder, threads=1).report().model == "by hand"
 

@@ -96,7 +96,7 @@ def test_labels_nobody_looked_for_do_not_count() -> None:
 
 
 def test_labels_that_count_nowhere_do_not_lower_the_mean() -> None:
-    """A label that is marked only where nobody looked for it is no row of the evaluation."""
+    """A label that is marked only where nobody looked for it gets no row in the evaluation."""
     entities = (Entity(0, 5, "DRUG"), Entity(9, 12, "PROBLEM"))
     scores = evaluate([Document("1", TEXT, entities, frozenset({"DRUG"}))], [list(entities)])
     assert scores.labels == ("DRUG",)
@@ -104,7 +104,7 @@ def test_labels_that_count_nowhere_do_not_lower_the_mean() -> None:
 
 
 def test_unannotated_labels_are_reported() -> None:
-    """Findings of a label that the annotations never use are told, not dropped in silence."""
+    """Findings of a label that the annotations never use are reported, not dropped silently."""
     scores = evaluate(
         [Document("1", TEXT, (Entity(0, 5, "DRUG"),))], [[Entity(0, 5, "DRUG"), Entity(9, 12, "TEST")]]
     )
@@ -165,7 +165,7 @@ def test_comparison_is_of_the_two_scores() -> None:
 
 
 def test_comparison_draws_the_same_documents_for_both() -> None:
-    """What is hard for both models alike does not widen the interval: one more miss in each document is a sure loss."""
+    """Documents that are hard for both models do not widen the interval: one more miss in each document is a sure loss."""
     entities = [tuple(Entity(10 * n, 10 * n + 5, "DRUG") for n in range(20)) for _ in range(30)]
     gold = [Document(str(number), TEXT, group) for number, group in enumerate(entities)]
     # Of 20 entities the first model finds 2, 4, ... and the second one more.

@@ -31,7 +31,7 @@ def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
 
 
 def test_jobs_are_drawn_only_a_few_ahead() -> None:
-    """An endless stream of notes is no trouble."""
+    """An endless stream of notes is read a few notes ahead."""
     drawn = 0
 
     def jobs() -> Iterator[int]:

@@ -36,7 +36,7 @@ def test_logits_have_a_row_for_every_token() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 40)], ids=["one-token", "batch"])
 def test_bound_inputs_and_outputs_give_the_same_logits(shape: tuple[int, int]) -> None:
-    """What a GPU runs: inputs bound to the device, logits copied back; the CPU is a device like any other."""
+    """Inputs are bound to the device and logits copied back, as on a GPU; the CPU is a device like any other."""
     session = load()
     ids = np.random.default_rng(0).integers(1000, 20000, shape)
     mask = np.ones_like(ids)
@@ -93,7 +93,7 @@ def test_the_session_says_what_it_runs_on() -> None:
     ids=["unknown", "wrong-type", "method"],
 )
 def test_a_setting_that_onnxruntime_does_not_take_is_refused(options: dict[str, object]) -> None:
-    """Never ignored in silence."""
+    """An unknown session option is an error, never ignored."""
     with pytest.raises(InputError, match="session_options"):
         load(options=options)
 

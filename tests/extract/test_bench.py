@@ -17,7 +17,7 @@ def timing(name: str, throughput: float, message: float = 1.0) -> Timing:
 
 
 def test_every_setting_gives_the_same_answer_to_the_bit() -> None:
-    """What bench recommends may only change the time."""
+    """The settings that bench recommends change only the time."""
     answers = [
         [recognizer.recognize(NOTE), recognizer.recognize("She has pneumonia.")]
         for options in settings(2).values()

@@ -97,7 +97,7 @@ def test_gzip_reads_as_the_file_in_it(tmp_path: Path, extract: Run) -> None:
 
 
 def test_files_of_other_kinds_are_counted(tmp_path: Path, extract: Run) -> None:
-    """Never left out in silence; they are no failure."""
+    """Files of other kinds are counted, never left out silently, and they are not failures."""
     for name in ("a.txt", "b.pdf", "c.PDF", "README"):
         (tmp_path / name).write_text(TEXTS[0], encoding="utf-8")
     code, said = extract(tmp_path)
@@ -179,7 +179,7 @@ def bad_jsonl(path: Path) -> dict[str, str]:
 
 
 def test_skip_isolates_every_bad_line(tmp_path: Path, extract: Run) -> None:
-    """One line a note, in order; the error in place of the spans; exit code 1, a report, no text of a note."""
+    """There is one line per note, in order, with the error in place of the spans; exit code 1, a report, no text of a note."""
     expected = bad_jsonl(tmp_path / "in.jsonl")
     out = tmp_path / "out"
     options = ["-f", "jsonl", "--on-error", "skip", "--max-note-bytes", "10000"]
@@ -199,7 +199,7 @@ def test_skip_isolates_every_bad_line(tmp_path: Path, extract: Run) -> None:
 
 
 def test_stop_names_the_place_and_keeps_the_notes_before(tmp_path: Path, extract: Run) -> None:
-    """Those in flight included; and once the line is mended, --resume goes on."""
+    """The notes before it are kept, those in flight included; once the line is fixed, --resume goes on."""
     source, out = write_notes(tmp_path / "in.jsonl"), tmp_path / "out"
     whole = tmp_path / "whole"
     assert extract(source, "-f", "jsonl", "-o", whole)[0] == 0
@@ -295,7 +295,7 @@ def test_a_model_that_fails_on_any_note_ends_the_run(
 def test_a_failing_note_stops_with_its_place(
     tmp_path: Path, extract: Run, starter: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the model fails on is named by its file and line too, after the notes before it."""
+    """A note that the model fails on is named by its file and line too, after the notes before it."""
     source = write_notes(tmp_path / "in.jsonl")
     fail_on(starter, ["Note 30:"], "inference", monkeypatch)
     code, said = extract(source, "-f", "jsonl", "-o", tmp_path / "out")
@@ -394,7 +394,7 @@ def test_an_endless_stream_of_bad_notes_takes_bounded_memory(starter: Recognizer
 
 
 def test_an_output_that_is_not_empty_is_kept(tmp_path: Path, extract: Run) -> None:
-    """Unless --force is given; wrong usage otherwise. An empty file may be written."""
+    """Without --force it is wrong usage to write over a file that is not empty."""
     source, out = write_notes(tmp_path / "in.jsonl", TEXTS[:2]), tmp_path / "out"
     out.touch()
     assert extract(source, "-f", "jsonl", "-o", out)[0] == 0

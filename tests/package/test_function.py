@@ -101,7 +101,7 @@ def test_own_handler_is_packed(tmp_path: Path, elsewhere: Target, inputs: Inputs
 def test_refuses_a_handler_that_cannot_be(
     tmp_path: Path, elsewhere: Target, inputs: Inputs, handler: str
 ) -> None:
-    """A name that is none, or that hides a module of the package, is refused before any work."""
+    """A string that is not a name, or a name that hides a module of the package, is refused before any work."""
     with pytest.raises(PackageError, match="--handler"):
         package_lambda(tmp_path / "f.zip", elsewhere, inputs, handler=handler)
 

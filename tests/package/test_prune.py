@@ -1,4 +1,4 @@
-"""What is left out is never imported, and no licence is left out."""
+"""Files that are left out are never imported, and licences are never left out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def everything(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_nothing_that_inference_uses_is_left_out(everything: Path) -> None:
-    """Modules and mapped libraries of a real run, from packages left whole, are none that a rule leaves out."""
+    """No rule leaves out a module or mapped library of a real run, made from packages left whole."""
     for module, function, kind in [("handler", "handler", "lambda"), ("http", "http", "http")]:
         entry = everything / f"entry_{module}.py"
         entry.write_text(f"from clinspan.serving import {function} as entry\n")

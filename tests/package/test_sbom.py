@@ -43,7 +43,7 @@ def archive(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bill_of(archive: Path) -> dict[str, Any]:
-    """What the zip says of itself."""
+    """Read the bill of materials in the zip."""
     with zipfile.ZipFile(archive) as opened:
         return json.loads(opened.read(SBOM))
 
@@ -149,7 +149,7 @@ def test_licences_are_what_wheels_say(tmp_path: Path, fields: str, expected: obj
 
 
 def test_a_wheel_without_metadata_is_refused(tmp_path: Path) -> None:
-    """It is none."""
+    """A file without METADATA is refused: it is not a wheel."""
     path = tmp_path / "thing-1.0-py3-none-any.whl"
     zipfile.ZipFile(path, "w").close()
     with pytest.raises(PackageError, match="METADATA"):

@@ -24,7 +24,7 @@ def small(tmp_path: Path) -> Iterator[Recognizer]:
 
 
 def count_windows(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:
-    """Note every window that starts, each of which takes so many seconds."""
+    """Note every window that starts; each takes `seconds`."""
     started: list[int] = []
     inner = recognizer._model.logits
 

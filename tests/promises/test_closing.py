@@ -220,7 +220,7 @@ def test_two_hundred_recognizers_leak_nothing(folder: Path) -> None:
 
 
 def test_closing_gives_the_memory_back() -> None:
-    """What the bundled model and its work took, but for what onnxruntime itself keeps once it has started."""
+    """The memory of the bundled model and its work comes back, except for what onnxruntime keeps once it has started."""
     found = processes.run(
         """
 from tests.support import example_notes, processes

@@ -179,7 +179,7 @@ answers(recognizer, expected)
 
 
 def test_a_child_never_takes_another_model_for_the_parents(tmp_path: Path) -> None:
-    """Where a session must start anew, a file that was replaced meanwhile is refused."""
+    """If a session must be loaded again, a file that was replaced meanwhile is refused."""
     processes.run(
         BEGIN
         + """

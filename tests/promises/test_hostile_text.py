@@ -108,7 +108,7 @@ def test_time_grows_no_faster_than_the_note(family: Recognizer, kind: str) -> No
 
 
 def _seconds(recognizer: Recognizer, note: str, *, runs: int) -> float:
-    """CPU time of one call, the lowest of so many, without Python's walks over whatever else the process holds."""
+    """CPU time of one call, the lowest of several, without Python's walks over everything else in the process."""
     times = []
     gc.disable()
     try:
@@ -126,7 +126,7 @@ def _seconds(recognizer: Recognizer, note: str, *, runs: int) -> float:
     edges=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=8),
 )
 def test_blanks_are_taken_off_tokens_as_the_naive_twin_does(note: str, edges: list[tuple[int, int]]) -> None:
-    """One look-up a token, against a loop over characters."""
+    """One look-up per token, compared with a loop over characters."""
     places = [tuple(sorted(min(edge, len(note)) for edge in pair)) for pair in edges]
     offsets = np.array(places, np.int32).reshape(len(places), 2)
     start, end = tokenizer._visible(offsets, tokenizer._is_blank(tokenizer._codes(note)))

@@ -76,7 +76,7 @@ def test_nothing_that_was_read_is_in_the_pickle(folder: Path) -> None:
 
 
 def test_a_process_loads_what_it_unpickles_again_and_again_once(folder: Path) -> None:
-    """A pool sends the recognizer with every task; only other settings, or closing, load anew."""
+    """A pool sends the recognizer with every task; only other settings, or closing, load it again."""
     pickled = pickle.dumps(Recognizer.load(folder, threads=1))
     one = pickle.loads(pickled)
     assert pickle.loads(pickled) is one
@@ -87,7 +87,7 @@ def test_a_process_loads_what_it_unpickles_again_and_again_once(folder: Path) ->
 
 
 def test_another_bundle_under_the_same_path_is_refused(folder: Path) -> None:
-    """An executor with an older bundle would give other answers in silence."""
+    """An executor with an older bundle would give other answers without a message."""
     pickled = pickle.dumps(Recognizer.load(folder, threads=1))
     bundles.bundle(folder.parent / "new", seed=1).rename(folder.parent / "moved")
     folder.rename(folder.parent / "old")

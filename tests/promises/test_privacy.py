@@ -112,7 +112,7 @@ PATHS: dict[str, Action] = {}
 
 
 def path(name: str, action: Action) -> None:
-    """Add a way in which something goes wrong while a note is at hand."""
+    """Add a way in which something goes wrong while a note is being read."""
     assert name not in PATHS
     PATHS[name] = action
 
@@ -136,7 +136,7 @@ def tokenizer() -> Tokenizer:
 def recognizer(place: Place, *, table: np.ndarray | None = None, threads: int = 1) -> Recognizer:
     """The tiny model, whole or broken."""
     folder = bundles.bundle(place.root / "inputs" / "bundle", tokenizer(), table=table)
-    # A broken model would be refused on load, before a note is at hand.
+    # A broken model would be refused on load, before a note is read.
     return Recognizer.load(folder, threads=threads, window=8, verify="full" if table is None else "off")
 
 

@@ -65,7 +65,7 @@ def tasks() -> int:
 
 
 def settled(limit: int, seconds: float = 10.0) -> bool:
-    """Whether this process comes down to so many threads; those that ended take a moment to go."""
+    """Tell whether this process comes down to `limit` threads; a thread that ended takes a moment to go."""
     end = time.monotonic() + seconds
     while tasks() > limit and time.monotonic() < end:
         time.sleep(0.02)

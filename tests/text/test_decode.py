@@ -19,7 +19,7 @@ IO = detect(["none", "X", "Y"])
 
 
 def split(note: str) -> Encoding:
-    """One token for each word between blanks."""
+    """Make one token for each word between spaces."""
     offsets, at = [], 0
     for word in note.split():
         start = note.index(word, at)

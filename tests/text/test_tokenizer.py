@@ -86,7 +86,7 @@ def test_every_visible_character_of_plain_text_is_in_a_token(family: Tokenizer, 
     ids=["surrogate", "nul", "crlf", "astral", "mark", "zero-width", "bom", "compatibility"],
 )
 def test_offsets_count_characters_of_the_note_itself(family: Tokenizer, note: str, word: str) -> None:
-    """What stands before a word never shifts its offsets."""
+    """Characters before a word never shift its offsets."""
     start, end = family.encode(note).offsets[-1].tolist()
     assert end == len(note)
     assert word.endswith(note[start:end])
@@ -102,7 +102,7 @@ def test_a_special_token_spelled_out_in_a_note_is_text(family: Tokenizer, specia
 
 
 def test_truncation_and_padding_stored_in_the_file_are_off(tmp_path: Path, notes: list[str]) -> None:
-    """tokenizer.json may carry both, and would cut a long note in silence."""
+    """tokenizer.json may carry both, and would cut a long note without a message."""
     backend = small_tokenizers.wordpiece(notes)
     plain = Tokenizer(small_tokenizers.save(backend, tmp_path)).encode(notes[0])
     backend.enable_truncation(16)

@@ -1,1 +1,1 @@
-"""What tests of packages need: small wheels, and the services that packages run in."""
+"""Helpers for tests of packages: small wheels, and the services that packages run in."""
