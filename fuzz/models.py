@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support import bundles, example_notes, small_tokenizers
 
-from clinspan import Recognizer
+from clinspan import LoadOptions, Recognizer
 
 FAMILIES = {
     "wordpiece": small_tokenizers.wordpiece,
@@ -40,4 +40,6 @@ def bundle(family: str) -> Path:
 @cache
 def recognizer(family: str, window: int = 190, overlap: int = 0, *, reuse: int = 0) -> Recognizer:
     """A recognizer on one thread."""
-    return Recognizer.load(bundle(family), threads=1, window=window, overlap=overlap, reuse=reuse)
+    return Recognizer.load(
+        bundle(family), threads=1, window=window, overlap=overlap, options=LoadOptions(reuse=reuse)
+    )

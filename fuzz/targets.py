@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from clinspan import ClinspanError, MissingDependencyError, Recognizer, Span
+from clinspan import ClinspanError, LoadOptions, MissingDependencyError, Recognizer, Span
 from clinspan.bundle.manifest import open_bundle
 from clinspan.documents import annotated, automl, brat, conll
 from clinspan.documents import jsonl as own
@@ -31,7 +31,7 @@ from clinspan.serving import Limits, Service, make_handler
 from clinspan.serving.request import parse_json, parse_request
 from clinspan.text import tokenizer
 from clinspan.text.decode import AGGREGATIONS
-from clinspan.text.tokenizer import NO_WORD, Encoding
+from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.windows import plan
 from fuzz import models
 from fuzz.data import Data, dump
@@ -142,7 +142,7 @@ def load(data: Data) -> None:
     if _harmful(chosen):
         return
     with only_own_errors():
-        Recognizer.load(models.bundle("wordpiece"), **chosen)
+        Recognizer.load(models.bundle("wordpiece"), options=LoadOptions(**chosen))
 
 
 def _harmful(chosen: Mapping[str, Any]) -> bool:

@@ -235,7 +235,7 @@ def test_a_failing_run_names_the_note_and_not_its_text(monkeypatch: pytest.Monke
         raise InferenceError("the model failed")
 
     results = recognizer.pipe(["", "XYZZY has pneumonia."])
-    monkeypatch.setattr(recognizer._model.session, "run", fail)
+    monkeypatch.setattr(recognizer._runner.model.session, "run", fail)
     assert next(results) == []
     with pytest.raises(InferenceError, match=r"^note 1: the model failed$"):
         next(results)
@@ -298,7 +298,7 @@ def test_batches_of_a_gpu_give_every_note_its_own_spans(notes: list[str]) -> Non
     """
     recognizer = Recognizer.load(threads=1)
     alone = list(recognizer.pipe(notes))
-    recognizer._batch_tokens = 700
+    recognizer._runner._batch_tokens = 700
     given = ["", *notes, "   ", notes[0]]
     batched = list(recognizer.pipe(given))
     assert len(batched) == len(given)
@@ -317,6 +317,6 @@ def test_a_failing_lone_run_names_the_note_too(monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object) -> None:
         raise InferenceError("the model failed")
 
-    monkeypatch.setattr(recognizer._model.session, "run", fail)
+    monkeypatch.setattr(recognizer._runner.model.session, "run", fail)
     with pytest.raises(InferenceError, match="note 0: the model failed"):
         recognizer.recognize("She has pneumonia.")

@@ -28,12 +28,11 @@ def clinspan(
     device: str = "cpu",
     load: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Load a recognizer; `load` is further options of `Recognizer.load`, `threads` 0 for its default."""
-    from clinspan import Recognizer
+    """Load a recognizer; `load` is further options of `LoadOptions`, `threads` 0 for its default."""
+    from clinspan import LoadOptions, Recognizer
 
-    recognizer = Recognizer.load(
-        bundle, precision=precision, threads=threads or None, device=device, **(load or {})
-    )
+    options = LoadOptions(precision=precision, threads=threads or None, device=device, **(load or {}))
+    recognizer = Recognizer.load(bundle, options=options)
 
     def run(texts: Sequence[str]) -> Found:
         results = [recognizer.recognize(texts[0])] if len(texts) == 1 else recognizer.pipe(texts)
@@ -44,12 +43,11 @@ def clinspan(
 
 def loaded(bundle: str | Path, *, reuse: int = 0, session_options: Mapping[str, Any] | None = None) -> Loaded:
     """Load the parts of an int8 recognizer, on one core: its model, its tokenizer, its windows."""
-    from clinspan.bundle.loading import Settings, load
+    from clinspan import LoadOptions
+    from clinspan.bundle.loading import Origin, load
 
-    settings = Settings(
-        Path(bundle), precision="int8", threads=1, reuse=reuse, session_options=session_options
-    )
-    return load(settings)
+    options = LoadOptions(precision="int8", threads=1, reuse=reuse, session_options=session_options)
+    return load(Origin(Path(bundle), options))
 
 
 def in_our_windows(

@@ -165,7 +165,7 @@ def read_days(asked: Answer) -> Answer:
     spans = sum(len(found) for note in notes for found in recognizer.pipe([note]))
     took = time.perf_counter() - began
     cache = parts.model.cache
-    reused = cache.hits / (cache.hits + cache.misses) if cache else 0.0
+    reused = cache.hits / (cache.hits + cache.stored) if cache else 0.0
     return {"s": took, "windows_reused": reused, "spans": spans}
 
 
@@ -177,7 +177,7 @@ def verify(arguments: Sequence[str]) -> None:
 
     CPU time of a load on one thread in one process, the three in turn; the file is in the page cache.
     """
-    from clinspan import Recognizer
+    from clinspan import LoadOptions, Recognizer
     from clinspan.bundle.integrity import VERIFY
 
     parser = options_parser(verify.__doc__, "name")
@@ -187,7 +187,7 @@ def verify(arguments: Sequence[str]) -> None:
 
     def load(check: str) -> Answer:
         begin = time.process_time()
-        with Recognizer.load(options.bundle, threads=1, verify=check) as recognizer:
+        with Recognizer.load(options.bundle, threads=1, options=LoadOptions(verify=check)) as recognizer:
             taken = time.process_time() - begin
             models = Path(recognizer.report().path).glob("onnx/*int8*")
         return {"cpu_s": taken, "mb": sum(path.stat().st_size for path in models) / 1e6}

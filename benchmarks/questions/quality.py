@@ -26,7 +26,7 @@ from benchmarks.run.record import save
 from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
 from clinspan.documents.scores import evaluate
-from clinspan.text.tokenizer import INSIDE_WORD
+from clinspan.text.encoding import INSIDE_WORD
 from clinspan.text.windows import Window, plan
 
 # Tokens of a window, special ones included, and tokens that neighbours share (what transformers calls stride).

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from clinspan.bundle.load_options import LoadOptions
 from clinspan.errors import (
     BundleError,
     ClinspanError,
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceError",
     "InferenceError",
     "InputError",
+    "LoadOptions",
     "MissingDependencyError",
     "Recognizer",
     "Report",

@@ -60,3 +60,24 @@ class ClosedError(ClinspanError, RuntimeError):
         self, message: str = "this recognizer was closed: load another with Recognizer.load"
     ) -> None:
         super().__init__(message)
+
+
+def raised_by(error: BaseException, library: str) -> bool:
+    """Say whether a library raised an error, rather than a signal handler that ran during its call.
+
+    An exception of a handler has the handler's frame last in its traceback; one that another thread sent has a
+    type of the application's own.
+
+    Args:
+        error: as caught, around a call of the library.
+        library: name of its top module.
+    """
+    # Panics of the Rust libraries are not Exceptions.
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    last = "" if trace is None else str(trace.tb_frame.f_globals.get("__name__"))
+    own = {"builtins", "pyo3_runtime", library}
+    return type(error).__module__.partition(".")[0] in own and last.partition(".")[0] in ("clinspan", library)

@@ -1,75 +1,136 @@
-"""A note on its way: its tokens, its windows, and the words that have come back so far."""
+"""The story of a note, top to bottom: tokens, windows, logits, words, spans.
+
+Logits come from a callable, so that the runtime, the exporter's comparisons and training all tell this one story.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.errors import InferenceError
-from clinspan.text.decode import Words, read_words
-from clinspan.text.tokenizer import Encoding
-from clinspan.text.windows import Window
+from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, spans
+from clinspan.text.encoding import Encoding
+from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.windows import Window, plan
+
+Ids = npt.NDArray[np.int32]
+Logits = npt.NDArray[np.float32]
+
+# Gives the logits of a window's tokens, float32 (t, c), for their ids, int32 (t,), without special tokens.
+RunWindow = Callable[[Ids], Logits]
 
 
-@dataclass(slots=True)
-class Document:
-    """A note being read.
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """How notes are cut into windows: `window` and `overlap` in tokens, and whether windows end at `sections`."""
 
-    Attributes:
-        number: its place among the notes of a call, from 0.
-        note: the text.
-        encoding: its tokens.
-        windows: in order; none for a note without tokens.
-        words: of the windows that have run, in order.
-    """
+    window: int
+    overlap: int = 0
+    sections: bool = False
 
-    number: int
-    note: str
+
+@dataclass(frozen=True, slots=True)
+class TokenizedNote:
+    """A note ready to be run: its text, its tokens, its windows (none without tokens), its number among those of a call."""
+
+    text: str
     encoding: Encoding
-    windows: list[Window]
-    words: list[Words] = field(default_factory=list)
+    windows: Sequence[Window]
+    number: int = 0
 
 
-# A window of a document; None in place of a document without tokens, which still has its place in the order.
-Job = tuple[Document, Window | None]
+def find_spans(
+    note: str, tokenizer: Tokenizer, run: RunWindow, cutting: Cutting, table: LabelTable, *, aggregation: str
+) -> list[Span]:
+    """Find the entities of a note: the whole story, one window after the other."""
+    tokenized = tokenize(note, tokenizer, cutting)
+    words = []
+    for window in tokenized.windows:
+        logits = run(window_ids(tokenized, window))
+        words.append(window_words(tokenized, window, logits, aggregation))
+    return note_spans(tokenized, words, table)
 
 
-def jobs(documents: Iterator[Document]) -> Iterator[Job]:
-    """The windows of documents, in order, drawn as they are needed."""
-    for document in documents:
-        yield from ((document, window) for window in document.windows or (None,))
+def tokenize(
+    note: str,
+    tokenizer: Tokenizer,
+    cutting: Cutting,
+    *,
+    number: int = 0,
+    between: Callable[[], None] = lambda: None,
+) -> TokenizedNote:
+    """Turn a note into tokens and plan its windows; `between` is called before each piece of a long note."""
+    encoding = tokenizer.encode(note, between=between)
+    windows = plan(encoding.cuts, window=cutting.window, overlap=cutting.overlap, sections=cutting.sections)
+    return TokenizedNote(note, encoding, windows, number)
 
 
-def tokens(job: Job) -> int:
-    """Tokens that a job reads."""
-    _, window = job
-    return 0 if window is None else window.stop - window.start
-
-
-def window_ids(document: Document, window: Window) -> npt.NDArray[np.int32]:
+def window_ids(note: TokenizedNote, window: Window) -> Ids:
     """Ids of the tokens that a window reads, int32 (t,)."""
-    return document.encoding.ids[window.start : window.stop]
+    return note.encoding.ids[window.start : window.stop]
 
 
-def own_logits(window: Window, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def own_logits(window: Window, logits: Logits) -> Logits:
     """Logits of the tokens that a window owns, float32 (own, c), from those that it reads, float32 (t, c)."""
     return logits[window.own_start - window.start : window.own_stop - window.start]
 
 
-def window_words(document: Document, window: Window, logits: npt.NDArray[np.float32], vote: str) -> Words:
+def window_words(note: TokenizedNote, window: Window, logits: Logits, aggregation: str) -> Words:
     """Words that a window owns, from the logits of all tokens that it reads, float32 (t, c)."""
-    word_ids = document.encoding.word_ids[window.own_start : window.own_stop]
-    return read_words(own_logits(window, logits), word_ids, vote, start=window.own_start)
+    word_ids = note.encoding.word_ids[window.own_start : window.own_stop]
+    return read_words(own_logits(window, logits), word_ids, aggregation, start=window.own_start)
 
 
-@contextmanager
-def named(document: Document) -> Iterator[None]:
-    """Put the number of the note, and nothing of its text, into the message of what its run raises."""
-    try:
-        yield
-    except InferenceError as error:
-        raise InferenceError(f"note {document.number}: {error}") from error
+def note_logits(note: TokenizedNote, run: RunWindow, classes: int) -> Logits:
+    """Logits of every token of a note, float32 (n, classes), stitched from what its windows own."""
+    return stitch([own_logits(w, run(window_ids(note, w))) for w in note.windows], classes)
+
+
+def stitch(parts: Sequence[Logits], classes: int) -> Logits:
+    """Join the owned logits of a note's windows, float32 (own, c) each, into float32 (n, classes)."""
+    return np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
+
+
+def note_spans(
+    note: TokenizedNote, words: Sequence[Words], table: LabelTable, threshold: Threshold = 0.0
+) -> list[Span]:
+    """Spans of a note from the words of all its windows, in order."""
+    return spans(note.text, note.encoding, words, table, threshold=threshold)
+
+
+# A window of a note; None in place of a note without tokens, which still has its turn.
+Job = tuple[TokenizedNote, Window | None]
+
+
+def jobs(notes: Iterable[TokenizedNote]) -> Iterator[Job]:
+    """The windows of notes, in order, drawn as they are needed."""
+    for note in notes:
+        for window in note.windows or (None,):
+            yield note, window
+
+
+def job_ids(job: Job) -> Ids | None:
+    """Ids of the tokens that a job's window reads, int32 (t,); None without a window."""
+    note, window = job
+    return None if window is None else window_ids(note, window)
+
+
+def job_number(job: Job) -> int:
+    """Number of a job's note among those of the call."""
+    return job[0].number
+
+
+def by_note(
+    results: Iterable[tuple[Job, Words | None]],
+) -> Iterator[tuple[TokenizedNote, list[Words]]]:
+    """Gather the words of each note from those of its windows, as soon as its last one is there."""
+    words: list[Words] = []
+    for (note, window), found in results:
+        if found is not None:
+            words.append(found)
+        if window is None or window is note.windows[-1]:
+            yield note, words
+            words = []

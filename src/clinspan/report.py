@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clinspan.bundle.manifest import Bundle
-from clinspan.engine.session import Session
+from clinspan.bundle.loading import Loaded
 from clinspan.text.decode import label_table
+from clinspan.text.tokenizer import TOKENIZERS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +44,24 @@ class Report:
     versions: Mapping[str, str]
 
 
-def report_on(bundle: Bundle, precision: str, session: Session, workers: int) -> Report:
-    """Put together what a recognizer uses."""
-    import tokenizers
-
+def report_on(loaded: Loaded) -> Report:
+    """Put together what is in use."""
+    bundle, session = loaded.bundle, loaded.model.session
     return Report(
         model=bundle.name,
         path=str(bundle.path),
-        precision=precision,
+        precision=loaded.precision,
         provider=session.provider,
-        workers=workers,
+        workers=loaded.workers,
         threads=session.threads,
         window=bundle.window,
         overlap=bundle.overlap,
         aggregation=bundle.aggregation,
         labels=label_table(bundle.labels).names,
-        sha256=bundle.models[precision].sha256,
+        sha256=bundle.models[loaded.precision].sha256,
         versions={
             "numpy": np.__version__,
             "onnxruntime": session.version,
-            "tokenizers": tokenizers.__version__,
+            "tokenizers": TOKENIZERS_VERSION,
         },
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import random
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support import bundles, onnx_models
+from tests.support import bundles, onnx_models, processes
 from tests.support.example_notes import NOTE
 
-from clinspan import BundleError, InputError, Recognizer, Span
+from clinspan import BundleError, InputError, LoadOptions, Recognizer, Span
 from clinspan.bundle import integrity as files
 from clinspan.bundle.integrity import FileRecord
 from clinspan.bundle.manifest import MANIFEST, open_bundle
@@ -39,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 
 def spans_of(folder: Path, **options: Any) -> list[Span]:
     """Find the spans of our note with a bundle."""
-    return Recognizer.load(folder, threads=1, **options).recognize(NOTE)
+    return Recognizer.load(folder, threads=1, options=LoadOptions(**options)).recognize(NOTE)
 
 
 def flips(path: Path, masks: Callable[[random.Random], list[int]]) -> Iterator[None]:
@@ -136,7 +135,7 @@ def test_layout_and_order_of_a_manifest_do_not_count(folder: Path) -> None:
 def test_an_unknown_way_to_verify_is_refused(folder: Path) -> None:
     """Never taken for one that is known."""
     with pytest.raises(InputError, match="full, size, off"):
-        Recognizer.load(folder, verify="none")
+        Recognizer.load(folder, options=LoadOptions(verify="none"))
 
 
 def test_the_tokenizer_that_was_hashed_is_the_one_that_is_used(
@@ -166,9 +165,7 @@ def test_a_model_replaced_after_loading_is_not_taken_up(
     with caplog.at_level(logging.WARNING, "clinspan"):
         for _ in range(4):
             assert recognizer.recognize(NOTE) == expected
-            for thread in threading.enumerate():
-                if thread.name == "clinspan-load":
-                    thread.join()
+            processes.wait_for_the_wide_session()
     assert "could not be loaded once more" in caplog.text
 
 

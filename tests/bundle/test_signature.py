@@ -12,7 +12,7 @@ import pytest
 from tests.support import bundles
 from tests.support.example_notes import NOTE
 
-from clinspan import BundleError, InputError, MissingDependencyError, Recognizer
+from clinspan import BundleError, InputError, LoadOptions, MissingDependencyError, Recognizer
 from clinspan.bundle.manifest import MANIFEST, open_bundle
 from clinspan.bundle.signature import SIGNATURE
 from clinspan.cli.main import main
@@ -54,7 +54,7 @@ def signed(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_signed_bundle_loads_with_its_key(signed: tuple[Path, Path]) -> None:
     """And without one, for those who do not ask."""
     folder, public = signed
-    with_key = Recognizer.load(folder, threads=1, public_key=public).recognize(NOTE)
+    with_key = Recognizer.load(folder, threads=1, options=LoadOptions(public_key=public)).recognize(NOTE)
     assert with_key == Recognizer.load(folder, threads=1).recognize(NOTE)
 
 
@@ -62,7 +62,7 @@ def test_a_signature_of_another_key_is_refused(signed: tuple[Path, Path], tmp_pa
     """Whoever made the bundle is not who was expected."""
     _, other = keys(tmp_path, "other")
     with pytest.raises(BundleError, match="was not made with the private key"):
-        Recognizer.load(signed[0], public_key=other)
+        Recognizer.load(signed[0], options=LoadOptions(public_key=other))
 
 
 def test_every_byte_of_a_signature_counts(signed: tuple[Path, Path]) -> None:
@@ -86,7 +86,7 @@ def test_whatever_changed_after_signing_is_refused(signed: tuple[Path, Path], na
     folder, public = signed
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
     with pytest.raises(BundleError, match=r"changed after it was signed|damaged or was replaced"):
-        Recognizer.load(folder, threads=1, public_key=public)
+        Recognizer.load(folder, threads=1, options=LoadOptions(public_key=public))
 
 
 def test_files_and_manifest_changed_together_are_refused(signed: tuple[Path, Path]) -> None:
@@ -95,7 +95,7 @@ def test_files_and_manifest_changed_together_are_refused(signed: tuple[Path, Pat
     bundles.save(folder, bundles.table_model(bundles.table(500)))
     assert Recognizer.load(folder, threads=1)
     with pytest.raises(BundleError, match="changed after it was signed"):
-        Recognizer.load(folder, threads=1, public_key=public)
+        Recognizer.load(folder, threads=1, options=LoadOptions(public_key=public))
 
 
 def test_an_unsigned_bundle_is_refused(signed: tuple[Path, Path]) -> None:
@@ -103,18 +103,18 @@ def test_an_unsigned_bundle_is_refused(signed: tuple[Path, Path]) -> None:
     folder, public = signed
     (folder / SIGNATURE).unlink()
     with pytest.raises(BundleError, match="is not signed"):
-        Recognizer.load(folder, public_key=public)
+        Recognizer.load(folder, options=LoadOptions(public_key=public))
     (folder / MANIFEST).unlink()
     (folder / "config.json").write_text(json.dumps({"id2label": {"0": "O", "1": "B-X"}}), encoding="utf-8")
     with pytest.raises(BundleError, match="nothing in it is signed"):
-        Recognizer.load(folder, public_key=public)
+        Recognizer.load(folder, options=LoadOptions(public_key=public))
 
 
 @pytest.mark.parametrize("verify", ["size", "off"])
 def test_a_key_without_hashes_is_refused(signed: tuple[Path, Path], verify: str) -> None:
     """The signature is over hashes: unless they are compared it says nothing of the files."""
     with pytest.raises(InputError, match="expected 'full'"):
-        Recognizer.load(signed[0], verify=verify, public_key=signed[1])
+        Recognizer.load(signed[0], options=LoadOptions(verify=verify, public_key=signed[1]))
 
 
 def test_a_key_that_is_none_is_refused(signed: tuple[Path, Path], tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_key_that_is_none_is_refused(signed: tuple[Path, Path], tmp_path: Path
     _, other_kind = keys(tmp_path, "ec", kind="ec")
     for key in (tmp_path / "gone", tmp_path / "text", tmp_path / "own.pem", other_kind):
         with pytest.raises(InputError, match="key"):
-            Recognizer.load(folder, public_key=key)
+            Recognizer.load(folder, options=LoadOptions(public_key=key))
 
 
 def test_the_command_line_takes_a_key(signed: tuple[Path, Path], tmp_path: Path) -> None:
@@ -194,6 +194,6 @@ def test_without_cryptography_a_key_is_an_error(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     with pytest.raises(MissingDependencyError, match=r"clinspan\[signing\]"):
-        Recognizer.load(signed[0], public_key=signed[1])
+        Recognizer.load(signed[0], options=LoadOptions(public_key=signed[1]))
     with pytest.raises(MissingDependencyError, match=r"clinspan\[signing\]"):
         sign(signed[0], tmp_path / "own.pem")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clinspan.engine.schedule import in_batches, in_order
+from clinspan.engine.workers import Workers
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -23,10 +24,10 @@ def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
         return job * job
 
     if workers == 0:
-        found = list(in_order(range(20), run, executor=None, ahead=4))
+        found = list(in_order(range(20), run, workers=None, ahead=4))
     else:
-        with ThreadPoolExecutor(workers) as executor:
-            found = list(in_order(range(20), run, executor=executor, ahead=4))
+        with contextlib.closing(Workers(workers, "test")) as pool:
+            found = list(in_order(range(20), run, workers=pool, ahead=4))
     assert found == [(job, job * job) for job in range(20)]
 
 
@@ -40,8 +41,8 @@ def test_jobs_are_drawn_only_a_few_ahead() -> None:
             drawn += 1
             yield drawn
 
-    with ThreadPoolExecutor(2) as executor:
-        results = in_order(jobs(), lambda job: job, executor=executor, ahead=5)
+    with contextlib.closing(Workers(2, "test")) as pool:
+        results = in_order(jobs(), lambda job: job, workers=pool, ahead=5)
         for count in range(1, 50):
             next(results)
             assert drawn <= count + 5
@@ -60,8 +61,8 @@ def test_an_error_reaches_the_caller_and_stops_what_waits() -> None:
             raise ValueError("job 0")
         return job
 
-    with ThreadPoolExecutor(1) as executor:
-        results = in_order(range(100), run, executor=executor, ahead=10)
+    with contextlib.closing(Workers(1, "test")) as pool:
+        results = in_order(range(100), run, workers=pool, ahead=10)
         threading.Timer(0.05, gate.set).start()
         with pytest.raises(ValueError, match="job 0"):
             next(results)

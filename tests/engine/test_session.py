@@ -13,7 +13,8 @@ import pytest
 from clinspan import BundleError, DeviceError, InferenceError, InputError, MissingDependencyError, Recognizer
 from clinspan.bundle.loading import STARTER
 from clinspan.engine import session as sessions
-from clinspan.engine.session import Device, Session
+from clinspan.engine.providers import Device
+from clinspan.engine.session import Session
 
 MODEL = STARTER / "onnx" / "model_int8.onnx"
 CPU = Device("cpu")

@@ -18,7 +18,7 @@ def test_padded_batches_give_the_spans_of_lone_windows(
     """Labels, starts and ends equal; scores to 1e-4."""
     recognizer: Recognizer = tiny_pair().recognizer  # type: ignore[attr-defined]
     alone = list(recognizer.pipe(notes))
-    recognizer._batch_tokens = 500
+    recognizer._runner._batch_tokens = 500
     batched = list(recognizer.pipe(notes))
     assert sum(map(len, alone)) > 20
     for one, other in zip(alone, batched, strict=True):

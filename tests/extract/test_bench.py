@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clinspan import InputError, Recognizer
+from clinspan import InputError, LoadOptions, Recognizer
 from clinspan.cli.main import main
 from clinspan.extract.bench import NOTE, Timing, best, settings
 
@@ -21,7 +21,7 @@ def test_every_setting_gives_the_same_answer_to_the_bit() -> None:
     answers = [
         [recognizer.recognize(NOTE), recognizer.recognize("She has pneumonia.")]
         for options in settings(2).values()
-        for recognizer in [Recognizer.load(**options)]
+        for recognizer in [Recognizer.load(options=LoadOptions(**options))]
     ]
     assert all(answer == answers[0] for answer in answers)
 
@@ -40,15 +40,15 @@ def test_a_saved_profile_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "default" in out
     assert "best by throughput" in out
-    assert Recognizer.load(profile=profile).recognize("She has pneumonia.")
+    assert Recognizer.load(options=LoadOptions(profile=profile)).recognize("She has pneumonia.")
 
 
 def test_what_is_given_wins_over_the_profile(tmp_path: Path) -> None:
     """The profile fills in; it does not overrule."""
     profile = tmp_path / "profile.json"
     profile.write_text(json.dumps({"threads": 2, "session_options": {"intra_op_num_threads": 2}}))
-    assert Recognizer.load(profile=profile).report().threads == 2
-    assert Recognizer.load(profile=profile, threads=1).report().workers == 1
+    assert Recognizer.load(options=LoadOptions(profile=profile)).report().threads == 2
+    assert Recognizer.load(threads=1, options=LoadOptions(profile=profile)).report().workers == 1
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"device": "cuda"}'], ids=["list", "broken", "unknown"])
@@ -57,4 +57,4 @@ def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, content: str) -> N
     profile = tmp_path / "profile.json"
     profile.write_text(content)
     with pytest.raises(InputError, match="profile"):
-        Recognizer.load(profile=profile)
+        Recognizer.load(options=LoadOptions(profile=profile))

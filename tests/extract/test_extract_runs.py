@@ -228,7 +228,7 @@ def test_a_note_that_the_model_fails_on_is_isolated(
     source = write_notes(tmp_path / "in.jsonl")
     assert extract(source, "-f", "jsonl", "-o", tmp_path / "whole")[0] == 0
     if batched:
-        monkeypatch.setattr(starter, "_batch_tokens", 256)
+        monkeypatch.setattr(starter._runner, "_batch_tokens", 256)
     fail_on(starter, ["Note 17:", "Note 18:", "Note 59:"], kind, monkeypatch)
     code, said = extract(source, "-f", "jsonl", "-o", tmp_path / "out", "--on-error", "skip")
     assert code == 1
@@ -246,18 +246,18 @@ def test_a_note_that_the_model_fails_on_is_isolated(
 def fail_on(recognizer: Recognizer, begins: list[str], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the model fail on the notes that begin so."""
     marks = [tuple(recognizer._tokenizer.encode(begin).ids) for begin in begins]
-    read, one, several = recognizer._read, recognizer._model.logits, recognizer._model.batch
+    read, one, several = recognizer._read, recognizer._runner.model.logits, recognizer._runner.model.batch
 
     def check(*contents: Any) -> None:
         if any(tuple(content[: len(mark)]) == mark for content in contents for mark in marks):
             raise InferenceError("the model gave logits that are not finite numbers")
 
-    def checked_read(note: str, number: int, deadline: Any) -> Any:
+    def checked_read(note: str, number: int, call: Any) -> Any:
         if note.startswith(tuple(begins)):
             if kind == "memory":
                 raise MemoryError
             raise InputError(f"note {number} has too many characters")
-        return read(note, number, deadline)
+        return read(note, number, call)
 
     def checked_one(content: Any, **options: Any) -> Any:
         check(content)
@@ -268,8 +268,8 @@ def fail_on(recognizer: Recognizer, begins: list[str], kind: str, monkeypatch: p
         return several(contents)
 
     if kind == "inference":
-        monkeypatch.setattr(recognizer._model, "logits", checked_one)
-        monkeypatch.setattr(recognizer._model, "batch", checked_several)
+        monkeypatch.setattr(recognizer._runner.model, "logits", checked_one)
+        monkeypatch.setattr(recognizer._runner.model, "batch", checked_several)
     else:
         monkeypatch.setattr(recognizer, "_read", checked_read)
 

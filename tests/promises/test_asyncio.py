@@ -26,14 +26,14 @@ def small(tmp_path: Path) -> Iterator[Recognizer]:
 def count_windows(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:
     """Note every window that starts; each takes `seconds`."""
     started: list[int] = []
-    inner = recognizer._model.logits
+    inner = recognizer._runner.model.logits
 
     def slow(content: object, **options: object) -> object:
         started.append(len(started))
         time.sleep(seconds)
         return inner(content, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(recognizer._model, "logits", slow)
+    monkeypatch.setattr(recognizer._runner.model, "logits", slow)
     return started
 
 

@@ -80,21 +80,21 @@ def test_closing_while_the_wide_session_loads_leaves_none(
 ) -> None:
     """`close` waits for the load and drops what it brings."""
     recognizer = Recognizer.load(folder, threads=2)
-    assert recognizer._model._widen is not None
-    inner, loading = recognizer._model._widen, threading.Event()
+    assert recognizer._runner.model._widen is not None
+    inner, loading = recognizer._runner.model._widen, threading.Event()
 
     def slow() -> object:
         loading.set()
         time.sleep(0.2)
         return inner()
 
-    monkeypatch.setattr(recognizer._model, "_widen", slow)
+    monkeypatch.setattr(recognizer._runner.model, "_widen", slow)
     for _ in range(2):
         recognizer.recognize("pain")
     loading.wait(10)
     recognizer.close()
     assert "clinspan-load" not in processes.threads()
-    assert recognizer._model._wide is None
+    assert recognizer._runner.model._wide is None
 
 
 @pytest.mark.parametrize("threads", [1, 2], ids=["one-thread", "two-threads"])
@@ -182,12 +182,12 @@ for _ in range(3):
 CYCLES = """
 import asyncio, json, os, sys, threading
 from tests.support import example_notes, processes
-from clinspan import Recognizer
+from clinspan import LoadOptions, Recognizer
 
 note = example_notes.SENTENCE * 100
 
 def cycle():
-    with Recognizer.load(sys.argv[1], threads=2, reuse=10) as recognizer:
+    with Recognizer.load(sys.argv[1], threads=2, options=LoadOptions(reuse=10)) as recognizer:
         recognizer.recognize(note)
         for _ in range(2):
             recognizer.recognize("pain")

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -25,6 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this
 BEGIN = """
 import os, signal, sys, threading, time
 from clinspan import Recognizer
+from tests.support import processes
 
 note = "She has pneumonia. "
 long = note * 120
@@ -58,8 +58,8 @@ recognizer = Recognizer.load(threads=2)
 expected = list(recognizer.pipe([note, long]))
 for _ in range(3):
     recognizer.recognize(note)
-    [t.join() for t in threading.enumerate() if t.name == "clinspan-load"]
-assert recognizer._model._wide is not None
+    processes.wait_for_the_wide_session()
+assert recognizer._runner.model._wide is not None
 
 def work():
     answers(recognizer, expected)
@@ -84,7 +84,8 @@ for _ in range(2):
     expected = list(recognizer.pipe([note, long]))
     for _ in range(2):
         recognizer.recognize(note)
-    assert any(t.name == "clinspan-load" for t in threading.enumerate())
+    time.sleep(0.005)
+    assert "clinspan-load" in processes.threads()
     check(child(lambda: answers(recognizer, expected)))
     recognizer.close()
 """
@@ -126,12 +127,14 @@ from clinspan.engine import forks
 forks.watch(type("Thing", (), {"after_fork": lambda self: None})())
 state = ["outside"]
 
+def work():
+    state[0] = "inside"
+    time.sleep(0.3)
+    forks.between_forks(lambda: None)  # work inside work does not wait for the fork that waits for it
+    state[0] = "done"
+
 def window():
-    with forks.gate:
-        with forks.gate:  # a run may start its session again
-            state[0] = "inside"
-            time.sleep(0.3)
-        state[0] = "done"
+    forks.between_forks(work)
 
 for _ in range(3):
     thread = threading.Thread(target=window)
@@ -141,20 +144,22 @@ for _ in range(3):
     pid = child(lambda: sys.exit(0 if state[0] == "done" else 1))
     check(pid)
     thread.join()
-    window()  # the gate is open again
+    window()  # nothing is held back any more
 """
     )
 
 
-def test_every_run_and_every_load_is_behind_the_gate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_run_and_every_load_is_work_that_a_fork_waits_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The two moments at which a thread is inside onnxruntime."""
     import onnxruntime
 
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[str, bool]] = set()
     load, run = onnxruntime.InferenceSession.__init__, onnxruntime.InferenceSession.run
 
     def note(name: str) -> None:
-        seen.add((name, forks.gate._inside[threading.get_ident()]))
+        seen.add((name, forks._runs(sys._getframe())))
 
     monkeypatch.setattr(
         onnxruntime.InferenceSession, "__init__", lambda *a, **k: (note("load"), load(*a, **k))[1]
@@ -162,7 +167,7 @@ def test_every_run_and_every_load_is_behind_the_gate(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *a, **k: (note("run"), run(*a, **k))[1])
     with Recognizer.load(bundles.bundle(tmp_path / "bundle"), threads=1) as recognizer:
         recognizer.recognize("pain")
-    assert seen == {("load", 1), ("run", 1)}
+    assert seen == {("load", True), ("run", True)}
 
 
 def test_a_session_with_threads_of_its_own_starts_anew_in_the_child() -> None:
@@ -170,7 +175,8 @@ def test_a_session_with_threads_of_its_own_starts_anew_in_the_child() -> None:
     processes.run(
         BEGIN
         + """
-recognizer = Recognizer.load(threads=2, session_options={"intra_op_num_threads": 2})
+from clinspan import LoadOptions
+recognizer = Recognizer.load(threads=2, options=LoadOptions(session_options={"intra_op_num_threads": 2}))
 expected = list(recognizer.pipe([note, long]))
 check(child(lambda: answers(recognizer, expected)), child(recognizer.close))
 answers(recognizer, expected)
@@ -184,8 +190,8 @@ def test_a_child_never_takes_another_model_for_the_parents(tmp_path: Path) -> No
         BEGIN
         + """
 from pathlib import Path
-from clinspan import BundleError
-recognizer = Recognizer.load(sys.argv[1], session_options={"intra_op_num_threads": 2})
+from clinspan import BundleError, LoadOptions
+recognizer = Recognizer.load(sys.argv[1], options=LoadOptions(session_options={"intra_op_num_threads": 2}))
 expected = recognizer.recognize(note)
 Path(sys.argv[2]).replace(Path(sys.argv[1], "onnx", "model.onnx"))
 
@@ -213,13 +219,13 @@ def test_a_pipe_may_go_on_in_the_child(tmp_path: Path) -> None:
 recognizer = Recognizer.load(sys.argv[1], threads=2)
 notes = [note * count for count in range(1, 60)]
 expected = list(recognizer.pipe(notes))
-inner = recognizer._model.logits
+inner = recognizer._runner.model.logits
 
 def slow(content, **options):  # so that windows are in hand at the moment of the fork
     time.sleep(0.005)
     return inner(content, **options)
 
-recognizer._model.logits = slow
+recognizer._runner.model.logits = slow
 results = recognizer.pipe(notes)
 first = [next(results) for _ in range(20)]
 

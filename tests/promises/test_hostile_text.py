@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support import slow_twins
 
-from clinspan import ClinspanError, InputError, Recognizer
+from clinspan import ClinspanError, InputError, LoadOptions, Recognizer
 from clinspan.documents import automl, brat
 from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
@@ -27,7 +27,7 @@ from clinspan.documents.score_report import as_table
 from clinspan.documents.scores import evaluate
 from clinspan.engine.profile import read_profile
 from clinspan.serving import Limits, Service, make_handler
-from clinspan.text import tokenizer
+from clinspan.text import words
 
 LONG = "9" * 5000  # more digits than Python reads as a number
 
@@ -129,7 +129,7 @@ def test_blanks_are_taken_off_tokens_as_the_naive_twin_does(note: str, edges: li
     """One look-up per token, compared with a loop over characters."""
     places = [tuple(sorted(min(edge, len(note)) for edge in pair)) for pair in edges]
     offsets = np.array(places, np.int32).reshape(len(places), 2)
-    start, end = tokenizer._visible(offsets, tokenizer._is_blank(tokenizer._codes(note)))
+    start, end = words._visible(offsets, words.is_blank(words.codes_of(note)))
     assert list(zip(start.tolist(), end.tolist(), strict=True)) == [
         slow_twins.without_blanks(note, *place) for place in places
     ]
@@ -186,7 +186,7 @@ def test_load_refuses_options_of_the_wrong_type(options: dict[str, Any]) -> None
     """With the option's name in the message."""
     path = options.pop("path", models.bundle("wordpiece"))
     with pytest.raises(InputError, match=next(iter(options), "path")):
-        Recognizer.load(path, **options)
+        Recognizer.load(path, options=LoadOptions(**options))
 
 
 @pytest.mark.parametrize(

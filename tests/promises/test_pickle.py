@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support import bundles, example_notes
 
-from clinspan import BundleError, Recognizer
+from clinspan import BundleError, LoadOptions, Recognizer
 from clinspan.bundle.loading import Loaded
 from clinspan.recognizer import Recognizer as Unloaded
 
@@ -29,13 +29,17 @@ def test_the_copy_gives_the_same_spans_with_the_same_settings(folder: Path) -> N
     """Precision, windows, workers, limits and session options are those of the original."""
     options = {"session.intra_op.allow_spinning": "0"}
     with Recognizer.load(
-        folder, threads=2, window=40, overlap=10, session_options=options, reuse=5, max_characters=5000
+        folder,
+        threads=2,
+        window=40,
+        overlap=10,
+        options=LoadOptions(session_options=options, reuse=5, max_characters=5000),
     ) as one:
         other = pickle.loads(pickle.dumps(one))
         with other:
             assert other is not one
             assert other.report() == one.report()
-            assert other._settings == one._settings
+            assert other._loaded.origin == one._loaded.origin
             assert other.recognize(NOTE) == one.recognize(NOTE)
 
 
@@ -61,14 +65,14 @@ def test_a_profile_travels_by_its_content(folder: Path, tmp_path: Path) -> None:
     """The file need not be on the other machine."""
     profile = tmp_path / "profile.json"
     profile.write_text(json.dumps({"threads": 3, "session_options": {"enable_cpu_mem_arena": False}}))
-    pickled = pickle.dumps(Recognizer.load(folder, profile=profile))
+    pickled = pickle.dumps(Recognizer.load(folder, options=LoadOptions(profile=profile)))
     profile.unlink()
     assert pickle.loads(pickled).report().workers == 3
 
 
 def test_nothing_that_was_read_is_in_the_pickle(folder: Path) -> None:
     """No note, no kept logits, no weights: a few hundred bytes."""
-    with Recognizer.load(folder, threads=2, reuse=100) as recognizer:
+    with Recognizer.load(folder, threads=2, options=LoadOptions(reuse=100)) as recognizer:
         recognizer.recognize("XYZZYMARKER has pneumonia. " * 100)
         pickled = pickle.dumps(recognizer)
     assert b"XYZZYMARKER" not in pickled
@@ -99,7 +103,7 @@ def test_another_bundle_under_the_same_path_is_refused(folder: Path) -> None:
 def test_what_was_not_loaded_from_a_folder_cannot_be_pickled(folder: Path) -> None:
     """There is nothing to load it from again."""
     one = Recognizer.load(folder, threads=1)
-    made = Unloaded(Loaded(one._bundle, one._model, one._tokenizer, "fp32", 1))
+    made = Unloaded(Loaded(one._bundle, one._runner.model, one._tokenizer, "fp32", 1))
     with pytest.raises(TypeError, match=r"Recognizer\.load"):
         pickle.dumps(made)
 

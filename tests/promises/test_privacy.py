@@ -30,7 +30,7 @@ from tests.support import bundles, example_notes, small_tokenizers
 from tokenizers import Tokenizer
 
 import clinspan
-from clinspan import Recognizer, Span
+from clinspan import LoadOptions, Recognizer, Span
 from clinspan import textfiles as lines
 from clinspan.cli.base import write_stdout
 from clinspan.cli.main import main
@@ -40,8 +40,8 @@ from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
 from clinspan.documents.pdf import read_pdf
 from clinspan.documents.scores import evaluate
+from clinspan.engine.calls import begin
 from clinspan.engine.profile import read_profile
-from clinspan.engine.schedule import Deadline
 from clinspan.extract import results
 from clinspan.extract.notes import Reading, list_notes, read_notes
 from clinspan.serving import Limits, Service, make_handler, make_http
@@ -66,25 +66,22 @@ NO_NOTE_THERE = {
     "text/labels.py": "reads label names of a model",
     "options.py": "says types and numbers of options",
     "text/windows.py:check": "says numbers of options",
-    "engine/session.py:Device": "says the name of a device",
     "engine/session.py:_start": "loads a model",
     "engine/session.py:Session._started_again:DeviceError": "says what a GPU cannot do",
     "engine/session.py:Session._started_again:BundleError": "loads a model again",
     "engine/session.py:Session._check": "looks at a model",
     "engine/session.py:Session.__init__": "looks at a model",
     "engine/session.py:_onnxruntime": "imports",
-    "engine/session.py:_provider": "looks for a device",
-    "engine/session.py:_session_options": "says names of settings",
+    "engine/providers.py": "says names of devices and settings",
     "text/tokenizer.py:Tokenizer.__init__": "loads a tokenizer",
     "text/tokenizer.py:_special_frame": "loads a tokenizer",
-    "text/tokenizer.py:_raise_unless_failed": "lets an interrupt pass",
     "recognizer.py:Recognizer.__reduce__:TypeError": "says how to make a recognizer",
     "bundle/loading.py": "loads a model",
+    "bundle/load_options.py": "says names of options",
+    "cli/load_flags.py": "says what is wrong with an option",
     "serving/limits.py": "reads the environment",
     "serving/logs.py:configure": "reads the environment",
     "serving/__init__.py": "looks up a name",
-    "cli/main.py:_check_model": "says the command line's own path",
-    "cli/main.py:_load": "says the command line's own options",
     "cli/extract.py:_check:": "says the command line's own options",
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/base.py:split_pairs": "says the command line's own options",
@@ -136,12 +133,14 @@ def tokenizer() -> Tokenizer:
 def recognizer(place: Place, *, table: np.ndarray | None = None, threads: int = 1) -> Recognizer:
     """The tiny model, whole or broken."""
     folder = bundles.bundle(place.root / "inputs" / "bundle", tokenizer(), table=table)
-    # A broken model would be refused on load, before a note is read.
-    return Recognizer.load(folder, threads=threads, window=8, verify="full" if table is None else "off")
+    # A broken model would be refused on load, before a note is at hand.
+    return Recognizer.load(
+        folder, threads=threads, window=8, options=LoadOptions(verify="full" if table is None else "off")
+    )
 
 
 def reloaded(place: Place, **options: Any) -> Recognizer:
-    return Recognizer.load(recognizer(place)._bundle.path, threads=1, **options)
+    return Recognizer.load(recognizer(place)._bundle.path, threads=1, options=LoadOptions(**options))
 
 
 BROKEN = {
@@ -166,11 +165,11 @@ for kind, table in BROKEN.items():
             path(f"{call} {kind} {threads}", partial(broken, table=table, call=run, threads=threads))
 
 
-class Quoting:
-    """A tokenizer that fails, and says on what."""
-
-    def encode(self, text: str, **_: object) -> object:
-        raise ValueError(text)
+def quoting() -> Any:
+    """A tokenizer that fails as the library does, and says on what."""
+    library: dict[str, Any] = {"__name__": "tokenizers.quoting"}
+    exec("class Backend:\n    def encode(self, text, **_):\n        raise ValueError(text)", library)
+    return library["Backend"]()
 
 
 def broken_tokenizer(place: Place, call: Callable[[Recognizer], object], **changes: object) -> object:
@@ -181,7 +180,7 @@ def broken_tokenizer(place: Place, call: Callable[[Recognizer], object], **chang
 
 
 for call, run in CALLS.items():
-    path(f"{call} tokenizer fails", partial(broken_tokenizer, call=run, _backend=Quoting()))
+    path(f"{call} tokenizer fails", partial(broken_tokenizer, call=run, _backend=quoting()))
     path(f"{call} tokenizer unsound", partial(broken_tokenizer, call=run, largest_id=0))
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -203,14 +202,14 @@ path("pipe a number", lambda place: recognizer(place).pipe(3))
 def in_batches(place: Place, *notes: Any) -> object:
     """As on a GPU."""
     model = recognizer(place, table=BROKEN["fails"] if len(notes) == 1 else None)
-    model._batch_tokens = 64
+    model._runner._batch_tokens = 64
     return list(model.pipe(notes))
 
 
 def given_up() -> None:
-    deadline = Deadline.after(1)
-    deadline.given_up.set()
-    deadline.check(0)
+    call = begin(lambda: False, 1)
+    call.given_up = True
+    call.check(0)
 
 
 def closed(place: Place, call: Callable[[Recognizer], object]) -> object:
@@ -234,8 +233,10 @@ path("second note is bytes", lambda place: list(recognizer(place, threads=2).pip
 path("given up", lambda _: given_up())
 for call, run in {**CALLS, "pickle": pickle.dumps}.items():
     path(f"{call} after close", partial(closed, call=run))
-path("workers closed", partial(closed_below, close=lambda model: model._workers.close()))
-path("session closed", partial(closed_below, close=lambda model: model._model.close()))
+path("closed meanwhile", lambda _: begin(iter([False, True]).__next__).check(0))
+path("made by hand", lambda _: Recognizer(NOTE))
+path("workers closed", partial(closed_below, close=lambda model: model._runner.workers.close()))
+path("session closed", partial(closed_below, close=lambda model: model._runner.model.close()))
 
 # Readers --------------------------------------------------------------------------------------------------------------
 
@@ -882,8 +883,10 @@ def test_recognizing_writes_nothing(tmp_path: Path) -> None:
 
 def test_what_is_reused_stays_in_memory_as_numbers(tmp_path: Path) -> None:
     """The windows that are kept are found by a hash: no text and no ids of a note are kept with them."""
-    model = Recognizer.load(bundles.bundle(tmp_path / "bundle", tokenizer()), threads=1, reuse=4)
+    model = Recognizer.load(
+        bundles.bundle(tmp_path / "bundle", tokenizer()), threads=1, options=LoadOptions(reuse=4)
+    )
     model.recognize(NOTE)
-    cache = model._model.cache
+    cache = model._runner.model.cache
     assert cache is not None
     assert all(len(key) == 16 and value.dtype == np.float32 for key, value in cache._kept.items())

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from tests.support import bundles, example_notes, processes
 
-from clinspan import DeadlineError, InputError, Recognizer
-from clinspan.bundle.loading import MAX_CHARACTERS
+from clinspan import DeadlineError, InputError, LoadOptions, Recognizer
+from clinspan.bundle.load_options import MAX_CHARACTERS
 
 MARKER = "XYZZYMARKER"
 
@@ -72,19 +72,18 @@ def test_an_interrupt_just_as_a_worker_starts_does_not_keep_the_process(tmp_path
     """A thread that its pool does not know of ends all the same."""
     said = processes.run(
         """
-import sys, threading
+import _thread, sys
 from clinspan import Recognizer
 recognizer = Recognizer.load(sys.argv[1], threads=2)
 note = "She has pneumonia. " * 200
-start = threading.Thread.start
+start = _thread.start_new_thread
 
-def interrupted(thread):
-    start(thread)
-    if thread.name.startswith("clinspan"):
-        threading.Thread.start = start
-        raise KeyboardInterrupt
+def interrupted(*arguments):
+    start(*arguments)
+    _thread.start_new_thread = start
+    raise KeyboardInterrupt
 
-threading.Thread.start = interrupted
+_thread.start_new_thread = interrupted
 try:
     recognizer.recognize(note)
 except KeyboardInterrupt:
@@ -119,14 +118,14 @@ def test_a_pipe_that_is_closed_early_starts_no_more_windows(
 ) -> None:
     """`break` in the middle of an endless stream leaves nothing running."""
     started = []
-    inner = small._model.logits
+    inner = small._runner.model.logits
 
     def slow(content: object, **options: object) -> object:
         started.append(content)
         time.sleep(0.01)
         return inner(content, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(small._model, "logits", slow)
+    monkeypatch.setattr(small._runner.model, "logits", slow)
     results = small.pipe(example_notes.SENTENCE for _ in range(10_000))
     next(results)
     results.close()  # type: ignore[attr-defined]
@@ -156,10 +155,10 @@ def test_a_deadline_stops_a_note_that_is_still_being_tokenized(
 
 def test_a_note_past_the_limit_is_refused_and_not_cut(small: Recognizer) -> None:
     """The message names the note, its length, the limit and how to raise it, and holds no text."""
-    with Recognizer.load(small.report().path, threads=1, max_characters=100) as careful:
+    with Recognizer.load(small.report().path, threads=1, options=LoadOptions(max_characters=100)) as careful:
         assert careful.recognize(MARKER.ljust(100)) == small.recognize(MARKER.ljust(100))
         with pytest.raises(
-            InputError, match=r"note 0 has 101 characters, and at most 100 .*Recognizer.load\(max_characters="
+            InputError, match=r"note 0 has 101 characters, and at most 100 .*LoadOptions\(max_characters="
         ) as caught:
             careful.recognize(MARKER.ljust(101))
         assert MARKER not in str(caught.value)
@@ -169,8 +168,10 @@ def test_the_limit_lets_five_megabytes_pass_and_can_be_raised(
     small: Recognizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default a note may be four times as long as the longest that is tested."""
-    assert small._max_characters == MAX_CHARACTERS == 20_000_000
-    with Recognizer.load(small.report().path, threads=1, max_characters=30_000_000) as other:
+    assert small._loaded.max_characters == MAX_CHARACTERS == 20_000_000
+    with Recognizer.load(
+        small.report().path, threads=1, options=LoadOptions(max_characters=30_000_000)
+    ) as other:
         monkeypatch.setattr(other._tokenizer, "encode", lambda *_, **__: small._tokenizer.encode(""))
         assert other.recognize(" " * 25_000_000) == []
 
@@ -179,13 +180,13 @@ def test_the_limit_lets_five_megabytes_pass_and_can_be_raised(
 def test_a_limit_that_lets_nothing_pass_is_refused(small: Recognizer, limit: int) -> None:
     """It is a mistake, not a way to say no limit."""
     with pytest.raises(InputError, match="max_characters"):
-        Recognizer.load(small.report().path, max_characters=limit)
+        Recognizer.load(small.report().path, options=LoadOptions(max_characters=limit))
 
 
 @pytest.mark.parametrize("bad", [7, None, "x" * 101], ids=["number", "none", "too-long"])
 def test_a_bad_note_is_refused_in_its_turn(small: Recognizer, bad: object) -> None:
     """The notes before it are answered for, however far ahead it was drawn."""
-    with Recognizer.load(small.report().path, threads=2, max_characters=100) as careful:
+    with Recognizer.load(small.report().path, threads=2, options=LoadOptions(max_characters=100)) as careful:
         results = careful.pipe(["She has pneumonia."] * 5 + [bad])  # type: ignore[list-item]
         found = [next(results) for _ in range(5)]
         assert found == [small.recognize("She has pneumonia.")] * 5

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.support import bundles, example_notes, processes
 
-from clinspan import Recognizer
+from clinspan import LoadOptions, Recognizer
 
 NOTES = [example_notes.SENTENCE * count for count in (1, 2, 1, 40, 3, 90, 1)] + [
     "",
@@ -55,10 +55,10 @@ def together(*calls: Callable[[], object]) -> None:
 @pytest.mark.parametrize("reuse", [0, 3], ids=["plain", "reuse"])
 def test_many_threads_get_the_bits_that_one_gets_alone(tmp_path: Path, reuse: int) -> None:
     """All calls at once, notes of all lengths, a session loading, other recognizers coming and going."""
-    with Recognizer.load(threads=1, reuse=reuse) as alone:
+    with Recognizer.load(threads=1, options=LoadOptions(reuse=reuse)) as alone:
         spans = [alone.recognize(note) for note in NOTES]
         logits = [alone.token_logits(note) for note in NOTES]
-    shared = Recognizer.load(threads=2, reuse=reuse)
+    shared = Recognizer.load(threads=2, options=LoadOptions(reuse=reuse))
 
     def recognize(seed: int) -> None:
         for number in random.Random(seed).sample(range(len(NOTES)), len(NOTES)):

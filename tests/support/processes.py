@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from clinspan.engine import workers
 from tests.support import example_notes
 
 
@@ -47,14 +47,14 @@ def start_interruptible(command: Sequence[str], **options: Any) -> subprocess.Po
 
 def threads() -> list[str]:
     """Names of the threads that clinspan runs."""
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("clinspan"))
+    return workers.thread_names()
 
 
 def wait_for_the_wide_session() -> None:
     """Wait until no model is loading in the background."""
-    for thread in threading.enumerate():
-        if thread.name == "clinspan-load":
-            thread.join()
+    time.sleep(0.02)  # a thread takes a moment to begin
+    while "clinspan-load" in threads():
+        time.sleep(0.002)
 
 
 def tasks() -> int:

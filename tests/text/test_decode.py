@@ -10,8 +10,8 @@ from tests.support import slow_twins
 
 from clinspan import InputError, Span
 from clinspan.text.decode import AGGREGATIONS, label_table, read_words, spans
+from clinspan.text.encoding import Encoding
 from clinspan.text.labels import detect
-from clinspan.text.tokenizer import Encoding
 
 BIO = detect(["O", "B-X", "I-X", "B-Y", "I-Y"])
 BIOES = detect(["O", "B-X", "I-X", "E-X", "S-X"])

@@ -14,7 +14,9 @@ from tests.support import slow_twins, small_tokenizers
 
 from clinspan import BundleError
 from clinspan.bundle.loading import STARTER
+from clinspan.text import encoding as encodings
 from clinspan.text import tokenizer
+from clinspan.text import words as words_of
 from clinspan.text.tokenizer import Tokenizer
 
 FAMILIES: dict[str, Callable[..., object]] = {
@@ -59,7 +61,7 @@ def test_offsets_lie_in_the_note_and_never_go_back(family: Tokenizer, note: str)
     assert (starts <= ends).all()
     assert (ends <= len(note)).all()
     assert (np.diff(starts) >= 0).all()
-    assert (np.diff(encoding.word_ids[encoding.word_ids != tokenizer.NO_WORD]) >= 0).all()
+    assert (np.diff(encoding.word_ids[encoding.word_ids != encodings.NO_WORD]) >= 0).all()
     assert len(encoding.ids) == len(encoding.offsets) == len(encoding.word_ids) == len(encoding.cuts)
 
 
@@ -153,9 +155,9 @@ def test_words_and_cuts_are_those_of_the_naive_twin(note: str) -> None:
     offsets = [(i, i + 1) for i, char in enumerate(note) if not char.isspace()]
     codes = np.frombuffer(note.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     table = np.array(offsets, np.int32).reshape(len(offsets), 2)
-    words = tokenizer._words(table, codes, np.zeros(len(table), bool))
+    words = words_of.number_words(table, codes, np.zeros(len(table), bool))
     assert words.tolist() == slow_twins.number_words(note, offsets)
-    cuts = tokenizer._cuts(table, words, codes)
+    cuts = words_of.rate_cuts(table, words, codes)
     for i in range(1, len(offsets)):
         same = words[i] == words[i - 1]
         expected = -1 if same else slow_twins.rate_gap(note, offsets[i - 1][1], offsets[i][0])
@@ -165,14 +167,14 @@ def test_words_and_cuts_are_those_of_the_naive_twin(note: str) -> None:
 @pytest.mark.parametrize(
     ("gap", "rate"),
     [
-        (" ", tokenizer.SPACE),
-        (". ", tokenizer.SENTENCE_END),
-        ("\n", tokenizer.LINE_END),
-        ("\r\n", tokenizer.LINE_END),
-        (".\n", tokenizer.LINE_END),
-        ("\n\n", tokenizer.BLANK_LINE),
-        ("\r\n\r\n", tokenizer.BLANK_LINE),
-        ("\n  \n", tokenizer.BLANK_LINE),
+        (" ", encodings.SPACE),
+        (". ", encodings.SENTENCE_END),
+        ("\n", encodings.LINE_END),
+        ("\r\n", encodings.LINE_END),
+        (".\n", encodings.LINE_END),
+        ("\n\n", encodings.BLANK_LINE),
+        ("\r\n\r\n", encodings.BLANK_LINE),
+        ("\n  \n", encodings.BLANK_LINE),
     ],
     ids=ascii,
 )
@@ -186,9 +188,9 @@ def test_a_lone_blank_that_leads_a_word_is_its_first_part() -> None:
     """The first token of a word is the one that was labelled in training, be it a lone "▁" or "Ġ"."""
     codes = np.frombuffer("a (b".encode("utf-32-le"), dtype=np.uint32)
     offsets = np.array([(0, 1), (1, 2), (2, 3), (3, 4)], np.int32)
-    trimmed, leads = tokenizer._trim(offsets, codes, np.array([0, 1, 1, 1], np.int32))
+    trimmed, leads = words_of.trim(offsets, codes, np.array([0, 1, 1, 1], np.int32))
     assert trimmed.tolist() == [[0, 1], [2, 2], [2, 3], [3, 4]]
-    assert tokenizer._words(trimmed, codes, leads).tolist() == [0, 1, 1, 2]
+    assert words_of.number_words(trimmed, codes, leads).tolist() == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize("gap", ["\n", "\n\n", "\r\n\r\n", "   ", "\n  - "])

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from clinspan.documents.document import Document
 from clinspan.errors import InputError
-from clinspan.text.tokenizer import Encoding, Tokenizer
+from clinspan.text.encoding import Encoding
+from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import plan
 
 

@@ -23,9 +23,10 @@ from clinspan.documents.find import entities
 from clinspan.documents.scores import Score, evaluate
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
-from clinspan.engine.session import Device, Session
+from clinspan.engine.providers import Device
+from clinspan.engine.session import Session
 from clinspan.recognizer import Recognizer
-from clinspan.text.decode import AGGREGATIONS, label_table, read_words, spans
+from clinspan.text.decode import AGGREGATIONS, Aggregation, label_table, read_words, spans
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
 from clinspan_export.verify.report import score_row
@@ -151,7 +152,7 @@ def _run(
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
     recognizers = _recognizers(bundle, precision, tokenizer, settings)
     table = label_table(bundle.labels)
-    found: dict[tuple[int, str], list[list[Entity]]]
+    found: dict[tuple[int, Aggregation], list[list[Entity]]]
     found = {key: [] for key in product(range(len(settings)), AGGREGATIONS)}
     seconds, tokens = np.zeros(len(settings)), 0
     recognizers[0].token_logits(samples[0].text)  # the first run pays for memory that all later ones use

@@ -11,7 +11,8 @@ from clinspan.bundle.manifest import Bundle
 from clinspan.documents.document import Document
 from clinspan.documents.find import entities
 from clinspan.documents.scores import Evaluation, evaluate
-from clinspan.engine.session import Device, Session
+from clinspan.engine.providers import Device
+from clinspan.engine.session import Session
 from clinspan.errors import InferenceError
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Span

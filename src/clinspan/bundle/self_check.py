@@ -9,7 +9,8 @@ import numpy as np
 from clinspan.bundle.integrity import check_name
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.onnx_scan import read_outline
-from clinspan.engine.session import CPU_PROVIDER, Session
+from clinspan.engine.providers import CPU_PROVIDER
+from clinspan.engine.session import Session
 from clinspan.errors import BundleError, InferenceError
 from clinspan.strict_json import brief
 from clinspan.text.tokenizer import Tokenizer

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clinspan.cli.base import DONE, FAILED, Load, UsageError, write_stdout
-from clinspan.engine.session import CPU_PROVIDER
+from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.errors import InputError
 from clinspan.extract.notes import Entry, Reading, list_notes
 from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes

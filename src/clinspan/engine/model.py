@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import logging
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from clinspan.engine import forks
 from clinspan.engine.session import Session
+from clinspan.engine.workers import Workers
 from clinspan.errors import ClinspanError
 from clinspan.text.tokenizer import Tokenizer
 
@@ -48,9 +50,8 @@ class Model:
         self._tokenizer = tokenizer
         self._widen = widen
         self._wide: Session | None = None
-        self._loader: threading.Thread | None = None
-        self._lone_calls = 0
-        self._lock = threading.Lock()
+        self._loader = Workers(1, "clinspan-load")
+        self._lone_calls = itertools.count(1)
         self._closed = False
         forks.watch(self)
 
@@ -106,20 +107,10 @@ class Model:
         wide = self._wide
         if wide is not None or self._widen is None:
             return wide or self.session
-        with self._lock:
-            self._lone_calls += 1
-            if self._lone_calls == _LONE_CALLS_BEFORE_WIDENING and not self._closed:
-                self._start_widening(self._widen)
+        if next(self._lone_calls) == _LONE_CALLS_BEFORE_WIDENING and not self._closed:
+            self._loader.submit(self._load_wide, self._widen)
+            self._loader.end()
         return self.session
-
-    def _start_widening(self, widen: Callable[[], Session]) -> None:
-        loader = threading.Thread(target=self._load_wide, args=(widen,), name="clinspan-load")
-        try:
-            loader.start()
-        except RuntimeError:  # the system gives no more threads, or the interpreter is about to end
-            _log.warning("lone windows stay on one core: no thread could be started", exc_info=True)
-        else:
-            self._loader = loader
 
     def _load_wide(self, widen: Callable[[], Session]) -> None:
         try:
@@ -129,17 +120,15 @@ class Model:
                 "lone windows stay on one core: the model could not be loaded once more", exc_info=True
             )
             return
-        with self._lock:
-            if not self._closed:
-                self._wide = wide
+        self._wide = wide
+        if self._closed:  # meanwhile
+            self._wide = None
 
     def close(self) -> None:
-        """End the sessions and forget what was kept; again is no error."""
-        with self._lock:
-            self._closed = True
-            loader, wide, self._wide = self._loader, self._wide, None
-        if loader is not None:
-            loader.join()
+        """End the sessions and forget what was kept; safe to call twice."""
+        self._closed = True
+        self._loader.close()
+        wide, self._wide = self._wide, None
         if self.cache is not None:
             self.cache.clear()
         if wide is not None:
@@ -149,43 +138,43 @@ class Model:
     def after_fork(self) -> None:
         """Begin anew in a child process, without what needs threads that only the parent has."""
         self._wide = None
-        self._loader = None
-        self._lone_calls = 0
-        self._lock = threading.Lock()
+        self._loader = Workers(1, "clinspan-load")
+        self._lone_calls = itertools.count(1)
         if self.cache is not None:
             self.cache = LogitsCache(self.cache.size)
 
 
 class LogitsCache:
-    """The logits of the last windows, in memory only, the longest unused dropped first."""
+    """The logits of the last windows, in memory only, the longest unused dropped first.
+
+    Each step is one operation of a C dictionary, so threads need no lock.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._kept: OrderedDict[bytes, Logits] = OrderedDict()
-        self._lock = threading.Lock()
-        self.hits = self.misses = 0
+        self.hits = 0
+        self.stored = 0
 
     def get(self, key: bytes) -> Logits | None:
         """Logits stored under a key, or None."""
-        with self._lock:
-            logits = self._kept.get(key)
-            if logits is None:
-                self.misses += 1
-            else:
-                self.hits += 1
+        logits = self._kept.get(key)
+        if logits is not None:
+            self.hits += 1
+            with contextlib.suppress(KeyError):  # dropped meanwhile by another thread
                 self._kept.move_to_end(key)
-            return logits
+        return logits
 
     def put(self, key: bytes, logits: Logits) -> None:
         """Store logits; they are copied, so that no larger array is kept alive, and cannot be changed."""
         kept = logits.copy()
         kept.flags.writeable = False
-        with self._lock:
-            self._kept[key] = kept
-            while len(self._kept) > self.size:
+        self._kept[key] = kept
+        self.stored += 1
+        while len(self._kept) > self.size:
+            with contextlib.suppress(KeyError):
                 self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._kept.clear()
+        """Forget everything."""
+        self._kept.clear()

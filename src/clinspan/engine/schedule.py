@@ -7,77 +7,26 @@ windows at once: there, windows of like length run in batches of so many tokens.
 
 from __future__ import annotations
 
-import math
 import os
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from clinspan.errors import DeadlineError, InputError
+from clinspan.engine.workers import Task, Workers
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Seconds; a clock reading and a larger integer cannot be added.
-_FOR_EVER = 1e18
-
 # Batches' worth of jobs that are sorted by size together.
 _BATCHES_DRAWN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When a call is to stop: at a moment of the monotonic clock, in seconds, or once nobody waits for it.
-
-    Attributes:
-        timeout: seconds that set the moment.
-        at: the moment.
-        given_up: set once the caller waits no longer.
-    """
-
-    timeout: float
-    at: float
-    given_up: threading.Event = field(default_factory=threading.Event)
-
-    @staticmethod
-    def after(timeout: float | None) -> Deadline:
-        """Set a deadline this many seconds from now; None for none. Raises InputError unless above 0."""
-        if timeout is None:
-            return Deadline(math.inf, math.inf)
-        if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
-            raise InputError(f"timeout is {timeout!r}: expected seconds, more than 0")
-        return Deadline(timeout, time.monotonic() + min(timeout, _FOR_EVER))
-
-    def check(self, number: int) -> None:
-        """Raise DeadlineError, naming the note by its number, where it has passed.
-
-        Where the caller has given up, raise CancelledError; nobody will see it.
-        """
-        if self.given_up.is_set():
-            raise CancelledError
-        if time.monotonic() >= self.at:
-            raise DeadlineError(
-                f"the timeout of {self.timeout:g} s passed before note {number} was complete: "
-                "give it more time, or fewer or shorter notes"
-            )
-
-
-class Executor(Protocol):
-    """Threads to run jobs on, such as a `ThreadPoolExecutor` or our own `Workers`."""
-
-    def submit(self, run: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
-        """Have a function called on one of them."""
 
 
 def in_order(
     jobs: Iterable[Job],
     run: Callable[[Job], Result],
     *,
-    executor: Executor | None,
+    workers: Workers | None,
     ahead: int,
 ) -> Iterator[tuple[Job, Result]]:
     """Run jobs and yield them with their results in the order in which they came.
@@ -88,18 +37,18 @@ def in_order(
 
     Args:
         jobs: any iterable, drawn from the caller's thread.
-        run: called on a worker, or on the caller's thread without an executor.
-        executor: the workers.
+        run: called on a worker, or on the caller's thread without workers.
+        workers: the threads; None to run on the caller's.
         ahead: jobs handed out before the oldest result is waited for, at least 1.
     """
-    if executor is None:
+    if workers is None:
         yield from ((job, run(job)) for job in jobs)
         return
     flying: deque[_Flight[Job, Result]] = deque()
     errors: list[Exception] = []
     try:
         for job in _until_error(jobs, errors):
-            flying.append(_Flight(job, executor.submit(run, job)))
+            flying.append(_Flight(job, workers.submit(run, job)))
             while len(flying) >= ahead or (flying and flying[0].ready()):
                 done = flying.popleft()
                 yield done.job, done.result(run)
@@ -115,21 +64,20 @@ def in_order(
 
 @dataclass(slots=True)
 class _Flight(Generic[Job, Result]):
-    """A job on a worker of one process. In a forked one its future is not to be touched: it may be locked."""
+    """A job on a worker of one process. A forked one has no such worker, and runs the job itself."""
 
     job: Job
-    future: Future[Result]
+    task: Task[Result]
     process: int = field(default_factory=os.getpid)
 
     def ready(self) -> bool:
-        return self.process != os.getpid() or self.future.done()
+        return self.process != os.getpid() or self.task.done()
 
     def result(self, run: Callable[[Job], Result]) -> Result:
-        return self.future.result() if self.process == os.getpid() else run(self.job)
+        return self.task.result() if self.process == os.getpid() else run(self.job)
 
     def cancel(self) -> None:
-        if self.process == os.getpid():
-            self.future.cancel()
+        self.task.cancelled = True
 
 
 def _until_error(jobs: Iterable[Job], errors: list[Exception]) -> Iterator[Job]:

@@ -8,9 +8,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,43 +17,21 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.engine import forks
+from clinspan.engine.providers import CPU_PROVIDER, SLOWER_WHEN_FUSED, Device, provider_of, session_options
 from clinspan.errors import (
     BundleError,
-    ClinspanError,
     ClosedError,
     DeviceError,
     InferenceError,
-    InputError,
     MissingDependencyError,
+    raised_by,
 )
 
 _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
-CPU_PROVIDER = "CPUExecutionProvider"
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _LOGITS = ("tensor(float)", "tensor(float16)", "tensor(double)")
-
-# Slower on CPU than the LayerNormalization and Add that it replaces: 10 to 15 % of a BERT-base.
-_SLOWER_WHEN_FUSED = {"cpu": ["SkipLayerNormFusion"]}
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A place to run: `cpu`, `cuda` or `cuda:N`."""
-
-    kind: str
-    index: int = 0
-
-    @staticmethod
-    def parse(name: str) -> Device:
-        """Read a device name; raises InputError for anything but `cpu`, `cuda`, `cuda:N`."""
-        kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
-        if kind == "cpu" and not index:
-            return Device("cpu")
-        if kind == "cuda" and (not index or index.isdecimal()):
-            return Device("cuda", int(index or 0))
-        raise InputError(f"unknown device {name!r}: expected 'cpu', 'cuda' or 'cuda:N'")
 
 
 class Session:
@@ -91,7 +67,6 @@ class Session:
         self._file = _identity(path)
         self._session: Any = self._start()
         self._closed = False
-        self._lock = threading.Lock()
         self.provider: str = self._session.get_providers()[0]
         self.version: str = ort.__version__
         settings = self._session.get_session_options()
@@ -124,13 +99,13 @@ class Session:
             DeviceError: this process was forked after the model was loaded on a GPU.
         """
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        session = self._session or self._started_again()
+        inputs = {name: feed[name] for name in self._inputs}
         try:
-            with forks.gate:
-                session = self._session or self._started_again()
-                logits = self._run(session, {name: feed[name] for name in self._inputs})
-        except ClinspanError:
-            raise
+            logits = forks.between_forks(lambda: self._run(session, inputs))
         except Exception as error:
+            if not raised_by(error, "onnxruntime"):
+                raise
             raise InferenceError(
                 f"the model failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens"
             ) from error
@@ -145,35 +120,34 @@ class Session:
 
     def close(self) -> None:
         """End the session and give its memory back, once the runs under way are done."""
-        with self._lock:
-            self._closed = True
-            self._session = None
+        self._closed = True
+        self._session = None
         _return_memory()
 
     def after_fork(self) -> None:
         """Let go, in a child process, of a session whose threads or GPU only the parent has."""
-        self._lock = threading.Lock()
         if self._session is not None and (self._has_threads or self.provider != CPU_PROVIDER):
             forks.never_end(self._session)
             self._session = None
 
     def _started_again(self) -> Any:
-        with self._lock:
-            if self._closed:
-                raise ClosedError
-            if self.provider != CPU_PROVIDER:
-                raise DeviceError(
-                    "a model on a GPU cannot be used in a process forked after it was loaded: load it in the "
-                    "child, or start processes with the method 'spawn'"
-                )
-            if self._session is None:
-                if _identity(self._path) != self._file:
-                    raise BundleError(
-                        f"{self._path} is not the file that was loaded before this process was forked: "
-                        "load the new one with Recognizer.load"
-                    )
-                self._session = self._start()
-            return self._session
+        """The session of a forked process, which starts its own; two threads may both start one, and one stays."""
+        if self._closed:
+            raise ClosedError
+        if self.provider != CPU_PROVIDER:
+            raise DeviceError(
+                "a model on a GPU cannot be used in a process forked after it was loaded: load it in the "
+                "child, or start processes with the method 'spawn'"
+            )
+        if _identity(self._path) != self._file:
+            raise BundleError(
+                f"{self._path} is not the file that was loaded before this process was forked: "
+                "load the new one with Recognizer.load"
+            )
+        session = self._session = self._start()
+        if self._closed:  # meanwhile: this run is the last
+            self._session = None
+        return session
 
     def _run(self, session: Any, feed: Mapping[str, npt.NDArray[np.int64]]) -> Any:
         if self._device.kind == "cpu":
@@ -225,21 +199,25 @@ def _identity(path: Path) -> tuple[int, ...]:
 
 def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[str, Any] | None) -> Any:
     """An `onnxruntime.InferenceSession` on the device asked for."""
-    provider = _provider(ort, device)
-    settings = _session_options(ort, threads, options)
+    provider = provider_of(ort, device)
+    settings = session_options(ort, threads, options)
+
+    def make() -> Any:
+        return ort.InferenceSession(
+            str(path),
+            settings,
+            providers=[provider],
+            disabled_optimizers=SLOWER_WHEN_FUSED.get(device.kind),
+            # It would try the CPU, on load and on a run that fails, and say so on standard output.
+            enable_fallback=0,
+        )
+
     try:
-        with forks.gate:
-            slower = _SLOWER_WHEN_FUSED.get(device.kind)
-            session = ort.InferenceSession(
-                str(path),
-                settings,
-                providers=[provider],
-                disabled_optimizers=slower,
-                # It would try the CPU, on load and on a run that fails, and say so on standard output.
-                enable_fallback=0,
-            )
-            session.disable_fallback()  # for runs, also where the version does not know the option
+        session = forks.between_forks(make)
+        session.disable_fallback()  # for runs, also where the version does not know the option
     except Exception as error:
+        if not raised_by(error, "onnxruntime"):
+            raise
         if device.kind != "cpu":
             raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
         raise BundleError(
@@ -284,7 +262,7 @@ def _return_memory() -> None:
 
 def _onnxruntime() -> Any:
     # From 1.29 on, onnxruntime sends usage events to Microsoft, keeps them and a device identifier in the
-    # home folder, and has a thread for it, for which a forked process waits for ever as it ends. Only this
+    # home folder, and has a thread for it, for which a forked process waits without end as it ends. Only this
     # variable, set before the first import, turns all of that off
     # (https://github.com/microsoft/onnxruntime/blob/main/docs/Privacy.md).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -297,40 +275,3 @@ def _onnxruntime() -> Any:
     if hasattr(onnxruntime, "disable_telemetry_events"):
         onnxruntime.disable_telemetry_events()  # where the application had imported it before
     return onnxruntime
-
-
-def _provider(ort: Any, device: Device) -> tuple[str, dict[str, Any]]:
-    if device.kind == "cpu":
-        return CPU_PROVIDER, {}
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
-        raise DeviceError(
-            "device 'cuda' was asked for, and this onnxruntime has no CUDAExecutionProvider: "
-            "pip uninstall onnxruntime, then pip install 'clinspan[gpu]'"
-        )
-    if hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # finds the CUDA and cuDNN libraries that come as Python wheels
-    return "CUDAExecutionProvider", {"device_id": device.index}
-
-
-def _session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) -> Any:
-    settings = ort.SessionOptions()
-    settings.log_severity_level = 4  # errors are raised; onnxruntime would write them to standard error too
-    settings.intra_op_num_threads = threads
-    settings.inter_op_num_threads = 1
-    # Spinning threads of one session slow every other session in the process down by half.
-    options = {"session.intra_op.allow_spinning": "0", **(options or {})}
-    for key, value in options.items():
-        if not isinstance(key, str):
-            raise InputError(f"session_options: a name is a {type(key).__name__}, expected a str")
-        if "." in key:
-            settings.add_session_config_entry(key, str(value))
-        elif hasattr(settings, key) and not callable(getattr(settings, key)):
-            try:
-                setattr(settings, key, value)
-            except TypeError as error:
-                raise InputError(
-                    f"session_options: onnxruntime takes no {type(value).__name__} for {key}"
-                ) from error
-        else:
-            raise InputError(f"session_options: onnxruntime {ort.__version__} has no setting {key!r}")
-    return settings

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from clinspan.bundle.load_options import LoadOptions
 from clinspan.engine.cores import available_cores
 from clinspan.recognizer import Recognizer
 
@@ -33,7 +34,7 @@ class Timing:
 
     Attributes:
         name: of the setting.
-        options: as `Recognizer.load` takes them.
+        options: as `LoadOptions` takes them.
         load: seconds to load the bundle.
         message: milliseconds for one short message alone, median.
         note: milliseconds for one note of about 3,000 characters alone, median.
@@ -86,7 +87,7 @@ def _time(
     name: str, path: str | Path | None, options: Mapping[str, Any], notes: Sequence[str], seconds: float
 ) -> Timing:
     began = time.perf_counter()
-    recognizer = Recognizer.load(path, **options)
+    recognizer = Recognizer.load(path, options=LoadOptions(**options))
     load = time.perf_counter() - began
     for _ in range(3):
         recognizer.recognize(MESSAGE)

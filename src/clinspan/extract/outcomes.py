@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from clinspan.errors import ClinspanError, InferenceError, InputError
 from clinspan.extract.notes import Entry, Note
 from clinspan.recognizer import Recognizer
-from clinspan.text.decode import Span, Threshold
+from clinspan.text.decode import Aggregation, Span, Threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Batch:
 
     recognizer: Recognizer
     threshold: Threshold = 0.0
-    aggregation: str | None = None
+    aggregation: Aggregation | None = None
 
     def pipe(self, texts: Iterator[str]) -> Iterator[list[Span]]:
         """The spans of each text; the options are checked at once."""

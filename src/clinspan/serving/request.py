@@ -13,7 +13,7 @@ from clinspan.errors import ClinspanError
 from clinspan.extract.notes import Note
 from clinspan.serving.limits import Limits
 from clinspan.strict_json import kind
-from clinspan.text.decode import AGGREGATIONS, Threshold
+from clinspan.text.decode import AGGREGATIONS, Aggregation, Threshold
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -40,7 +40,7 @@ class Request:
     notes: tuple[Note, ...]
     single: bool
     threshold: Threshold = 0.0
-    aggregation: str | None = None
+    aggregation: Aggregation | None = None
     timeout: float | None = None
 
 
@@ -146,7 +146,7 @@ def _is_probability(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
-def _aggregation(value: object) -> str:
+def _aggregation(value: object) -> Aggregation:
     if isinstance(value, str) and value in AGGREGATIONS:
         return value
     raise _wrong(f"aggregation: expected one of {', '.join(AGGREGATIONS)}")

@@ -11,15 +11,17 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from clinspan.errors import InputError
+from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.labels import LabelSet
-from clinspan.text.tokenizer import NO_WORD, Encoding
 
-AGGREGATIONS = ("first", "average", "max", "simple")
+Aggregation = Literal["first", "average", "max", "simple"]
+AGGREGATIONS: tuple[Aggregation, ...] = ("first", "average", "max", "simple")
 Threshold = float | Mapping[str, float]
 
 
@@ -41,6 +43,20 @@ class Span:
     end: int
     text: str
     score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The span as a dictionary ready for JSON.
+
+        >>> Span("DRUG", 6, 13, "aspirin", 0.5).to_dict()
+        {'label': 'DRUG', 'start': 6, 'end': 13, 'text': 'aspirin', 'score': 0.5}
+        """
+        return {
+            "label": self.label,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "score": self.score,
+        }
 
 
 @dataclass(frozen=True, slots=True)

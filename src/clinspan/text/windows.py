@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from clinspan.errors import InputError
 from clinspan.options import whole
-from clinspan.text.tokenizer import BLANK_LINE, INSIDE_WORD
+from clinspan.text.encoding import BLANK_LINE, INSIDE_WORD
 
 # A cut may lie this many tokens before an equal share to fall on a better boundary.
 _SEARCH = 40

@@ -1,0 +1,54 @@
+"""The flags of loading a model, made from `LoadOptions`, and the model that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+
+from clinspan.bundle.load_options import LoadOptions
+from clinspan.cli.base import UsageError
+from clinspan.errors import InputError
+from clinspan.recognizer import Recognizer
+
+
+def add_load_flags(parser: argparse.ArgumentParser) -> None:
+    """Add --model, and a flag for every option of loading that has one."""
+    add_model_flag(parser)
+    for option in fields(LoadOptions):
+        flag = option.metadata["flag"]
+        if flag:
+            name = f"--{option.name.replace('_', '-')}"
+            parser.add_argument(name, default=option.default, help=option.metadata["help"], **flag)
+
+
+def add_model_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --model."""
+    parser.add_argument(
+        "--model", metavar="DIR", help="bundle or ONNX folder; by default the bundled starter model"
+    )
+
+
+def check_model(path: str | None) -> None:
+    """Refuse a --model that is not a folder."""
+    if path is not None and not Path(path).is_dir():
+        raise UsageError(f"{path} is not a folder")
+
+
+def load(options: argparse.Namespace) -> Recognizer:
+    """Load the model that the flags ask for.
+
+    Raises:
+        UsageError: they ask for what cannot be.
+        ClinspanError: the model cannot be used.
+    """
+    check_model(options.model)
+    given = {
+        option.name: getattr(options, option.name)
+        for option in fields(LoadOptions)
+        if option.metadata["flag"]
+    }
+    try:
+        return Recognizer.load(options.model, options=LoadOptions(**given))
+    except InputError as error:  # nothing was read yet: what is wrong is an option
+        raise UsageError(str(error)) from error

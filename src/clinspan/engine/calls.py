@@ -1,0 +1,68 @@
+"""Whether a call may go on: one object answers, asked before every step that takes time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+
+from clinspan.errors import ClosedError, DeadlineError, InputError
+
+# Seconds; a clock reading and a larger integer cannot be added.
+_LONGEST = 1e18
+
+
+@dataclass(slots=True)
+class Call:
+    """A call under way, which ends once its recognizer is closed, its time is up, or nobody waits for it.
+
+    Attributes:
+        is_closed: says whether whoever answers the call was closed.
+        timeout: seconds that the call may take; infinite without a limit.
+        ends: when they are over, in seconds of the monotonic clock.
+        given_up: set once the caller waits no longer.
+    """
+
+    is_closed: Callable[[], bool]
+    timeout: float = math.inf
+    ends: float = math.inf
+    given_up: bool = False
+
+    def check(self, note: int = 0) -> None:
+        """Raise where the call must not go on.
+
+        Args:
+            note: place of the note at hand among those of the call, from 0, for the message.
+
+        Raises:
+            ClosedError: who answers was closed.
+            DeadlineError: the time is up.
+            CancelledError: the caller waits no longer, so nobody sees it.
+        """
+        if self.is_closed():
+            raise ClosedError
+        if self.given_up:
+            raise CancelledError
+        if time.monotonic() >= self.ends:
+            raise DeadlineError(
+                f"the timeout of {self.timeout:g} s passed before note {note} was complete: "
+                "give it more time, or fewer or shorter notes"
+            )
+
+
+def begin(is_closed: Callable[[], bool], timeout: float | None = None) -> Call:
+    """Begin a call that may take so many seconds from now, or any time with None.
+
+    Raises:
+        ClosedError: who should answer is closed.
+        InputError: the timeout is not a number above 0.
+    """
+    if is_closed():
+        raise ClosedError
+    if timeout is None:
+        return Call(is_closed)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout > 0:
+        raise InputError(f"timeout is {timeout!r}: expected seconds, more than 0")
+    return Call(is_closed, timeout, time.monotonic() + min(timeout, _LONGEST))

@@ -1,0 +1,135 @@
+"""What a word is, what is whitespace, and where a window may end: arrays of characters and offsets, no tokenizer."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from clinspan.text.encoding import BLANK_LINE, INSIDE_WORD, LINE_END, NO_WORD, SENTENCE_END, SPACE, WORD_EDGE
+
+_LINE_BREAKS = np.array([0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029], dtype=np.uint32)
+_SENTENCE_ENDS = np.array([ord(c) for c in ".!?。"], dtype=np.uint32)
+
+
+def codes_of(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+
+
+def rate_cuts(
+    offsets: npt.NDArray[np.int32], word_ids: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32]
+) -> npt.NDArray[np.int8]:
+    """Rate the gap before each token as a place to end a window; the first token's rate means nothing."""
+    n = len(offsets)
+    cuts = np.zeros(n, dtype=np.int8)
+    if n < 2:
+        return cuts
+    ends, starts = offsets[:-1, 1], offsets[1:, 0]
+    breaks = np.isin(codes, _LINE_BREAKS)
+    breaks[:-1] &= ~((codes[:-1] == 0x0D) & (codes[1:] == 0x0A))  # a CRLF is one line break
+    counted = np.concatenate([[0], np.cumsum(breaks, dtype=np.int32)])
+    lines = counted[np.maximum(starts, ends)] - counted[ends]
+    gap = starts > ends
+    sentence = gap & np.isin(codes[np.maximum(ends, 1) - 1], _SENTENCE_ENDS)
+    cuts[1:] = np.select(
+        [word_ids[1:] == word_ids[:-1], lines > 1, lines == 1, sentence, gap],
+        [INSIDE_WORD, BLANK_LINE, LINE_END, SENTENCE_END, SPACE],
+        WORD_EDGE,
+    )
+    return cuts
+
+
+def trim(
+    offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], units: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+    """Take the blanks off tokens that carry some (byte-level BPE, sentencepiece).
+
+    A token of blanks alone, such as a line break, becomes empty. It moves to the end of the token before
+    it, so that the gap before the next word is seen whole. But where the pre-tokenizer made one unit of a
+    blank and what follows (a lone "▁" or "Ġ"), the blank is the first part of that word, and stays there.
+
+    Args:
+        offsets: int32 (n, 2).
+        codes: uint32, characters of the text.
+        units: int32 (n,), number of the pre-tokenizer's unit that each token is part of.
+
+    Returns:
+        Offsets, int32 (n, 2), and which tokens are empty and lead a word, bool (n,).
+    """
+    start, end = _visible(offsets, is_blank(codes))
+    empty = start == end
+    leads = np.zeros(len(offsets), dtype=bool)
+    leads[:-1] = empty[:-1] & ~empty[1:] & (units[1:] == units[:-1])
+    lost = empty & ~leads
+    start[lost] = end[lost] = np.maximum.accumulate(np.where(empty, 0, end))[lost]
+    return np.stack([start, end], axis=1), leads
+
+
+def _visible(
+    offsets: npt.NDArray[np.int32], blank: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Start and end of each token without the blanks at its ends, int32 (n,) each; a token of blanks alone ends up
+    empty where it ended.
+
+    One look-up a token, however many blanks: sentencepiece makes a single token of a megabyte of rare ones.
+    """
+    place = np.arange(len(blank), dtype=np.int32)
+    next_visible = np.minimum.accumulate(np.where(blank, place[-1], place)[::-1])[::-1]
+    past_visible = np.zeros_like(place)
+    past_visible[1:] = np.maximum.accumulate(np.where(blank, 0, place + 1)[:-1])
+    start = np.minimum(next_visible[offsets[:, 0]], offsets[:, 1])
+    return start, np.maximum(past_visible[offsets[:, 1]], start)
+
+
+def is_blank(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Blanks among the characters, bool (characters + 1,); the end of the text is none."""
+    return np.append(_flags(codes) & _BLANK != 0, False)
+
+
+def number_words(
+    offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], leads: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int32]:
+    """Number the words: a new one after a blank, at a punctuation mark and after one."""
+    word_ids = np.full(len(offsets), NO_WORD, dtype=np.int32)
+    part = np.flatnonzero((offsets[:, 0] < offsets[:, 1]) | leads)
+    if len(part) == 0:
+        return word_ids
+    start, end, leads = offsets[part, 0], offsets[part, 1], leads[part]
+    mark = _flags(codes) & _PUNCTUATION != 0
+    new = np.ones(len(part), dtype=bool)
+    new[1:] = (start[1:] > end[:-1]) | mark[start[1:]] | mark[np.maximum(end[:-1], 1) - 1] | leads[1:]
+    # Tokens of one character that takes several (bytes of an emoji, say) stay together.
+    new[1:] &= ~((start[1:] < end[:-1]) & (start[1:] >= start[:-1])) & ~leads[:-1]
+    word_ids[part] = np.cumsum(new, dtype=np.int32) - 1
+    return word_ids
+
+
+_BLANK, _PUNCTUATION = 1, 2
+_TABLE_SIZE = 0x3100
+
+
+def _flags(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+    """Blank and punctuation flags of each character, uint8 (characters,)."""
+    table = _flag_table()
+    flags = table[np.minimum(codes, _TABLE_SIZE - 1)]
+    rare = codes >= _TABLE_SIZE
+    if rare.any():
+        values, where = np.unique(codes[rare], return_inverse=True)
+        flags[rare] = np.array([_flag(chr(v)) for v in values.tolist()], dtype=np.uint8)[where]
+    return flags
+
+
+@cache
+def _flag_table() -> npt.NDArray[np.uint8]:
+    return np.array([_flag(chr(code)) for code in range(_TABLE_SIZE)], dtype=np.uint8)
+
+
+def _flag(char: str) -> int:
+    if char.isspace():
+        return _BLANK
+    # BERT's definition (arXiv:1810.04805, reference tokenizer): every ASCII character that is neither
+    # letter, digit nor blank, and the Unicode punctuation categories.
+    is_ascii_mark = char.isascii() and char.isprintable() and not char.isalnum()
+    return _PUNCTUATION if is_ascii_mark or unicodedata.category(char).startswith("P") else 0
