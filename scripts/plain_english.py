@@ -28,9 +28,12 @@ ROOTS = [
     "docs",
     "benchmarks",
     "fuzz",
+    "src/clinspan/bundle",
     "src/clinspan/clinical",
+    "src/clinspan/engine",
     "src/clinspan/serving",
     "src/clinspan/starter",
+    "src/clinspan/text",
     "export/clinspan_export",
     "tests",
 ]

@@ -48,7 +48,9 @@ class Recognizer:
 
     def __init__(self, loaded: Loaded) -> None:
         if not isinstance(loaded, Loaded):
-            raise InputError(f"a {type(loaded).__name__} makes no recognizer: use Recognizer.load(path)")
+            raise InputError(
+                f"expected a loaded model, not a {type(loaded).__name__}: use Recognizer.load(path)"
+            )
         self._loaded = loaded
         self._bundle = loaded.bundle
         self._tokenizer = loaded.tokenizer
@@ -183,7 +185,7 @@ class Recognizer:
                 started; notes that are complete by then are still given.
 
         Yields:
-            The spans of each note, one list a note, an empty one for a note without entities.
+            The spans of each note as one list, which is empty for a note without entities.
 
         Raises:
             InputError, InferenceError, DeadlineError, ClosedError: as in `recognize`, in the note's turn,

@@ -1,4 +1,4 @@
-"""What a recognizer really uses, for logs and for people."""
+"""A report of the model and settings that a recognizer really uses, for logs and for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clinspan.text.tokenizer import TOKENIZERS_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a recognizer really uses.
+    """The model and settings that a recognizer really uses.
 
     Attributes:
         model: name of the model.

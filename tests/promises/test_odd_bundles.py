@@ -88,7 +88,7 @@ def test_weights_outside_a_folder_without_manifest_are_refused(tmp_path: Path, l
     """Large models keep weights in a file beside them, and only there."""
     folder = bundles.bundle(tmp_path / "b")
     with_weights(table_model(external_table(location)))(folder)
-    with pytest.raises(BundleError, match="no file beside it"):
+    with pytest.raises(BundleError, match="not a file beside it"):
         Recognizer.load(foreign(folder), threads=1)
 
 

@@ -133,7 +133,7 @@ def tokenizer() -> Tokenizer:
 def recognizer(place: Place, *, table: np.ndarray | None = None, threads: int = 1) -> Recognizer:
     """The tiny model, whole or broken."""
     folder = bundles.bundle(place.root / "inputs" / "bundle", tokenizer(), table=table)
-    # A broken model would be refused on load, before a note is at hand.
+    # A broken model would be refused on load, before a note is read.
     return Recognizer.load(
         folder, threads=threads, window=8, options=LoadOptions(verify="full" if table is None else "off")
     )

@@ -13,7 +13,7 @@ from clinspan.engine.profile import read_profile
 from clinspan.errors import InputError
 from clinspan.options import of_kind, whole
 
-# To tokenize a note of this length takes 400 MB, and to read it minutes; what is longer is likely no note.
+# To tokenize a note of this length takes 400 MB, and to read it minutes; a longer text is hardly a note.
 MAX_CHARACTERS = 20_000_000
 
 
@@ -52,7 +52,7 @@ class LoadOptions:
     reuse: int = _option(
         0,
         "keep the logits of this many windows, in memory only, and compute none of them twice: for notes that copy "
-        "each other; windows then end at sections, and each takes 4 bytes a token and label",
+        "each other; windows then end at sections, and each takes 4 bytes for each token and label",
         type=int,
         metavar="WINDOWS",
     )

@@ -38,7 +38,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a recognizer works with.
+    """The parts that a recognizer works with.
 
     Attributes:
         bundle: the folder's record, with the windows in use.

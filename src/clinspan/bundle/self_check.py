@@ -74,7 +74,7 @@ def _check_external(path: Path, tensor: str, place: str, *, recorded: bool) -> N
         found = False
     if not found:
         raise BundleError(
-            f"{path} keeps the tensor {brief(tensor)} in {brief(place)}, which is no file beside it"
+            f"{path} keeps the tensor {brief(tensor)} in {brief(place)}, which is not a file beside it"
         )
 
 

@@ -34,7 +34,7 @@ class Call:
         """Raise where the call must not go on.
 
         Args:
-            note: place of the note at hand among those of the call, from 0, for the message.
+            note: place of the current note among those of the call, from 0, for the message.
 
         Raises:
             ClosedError: who answers was closed.
@@ -53,7 +53,7 @@ class Call:
 
 
 def begin(is_closed: Callable[[], bool], timeout: float | None = None) -> Call:
-    """Begin a call that may take so many seconds from now, or any time with None.
+    """Begin a call that may take `seconds` from now, or any time with None.
 
     Raises:
         ClosedError: who should answer is closed.

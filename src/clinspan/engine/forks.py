@@ -1,4 +1,4 @@
-"""Fork without a hang: nothing runs while the process forks, and the child starts anew.
+"""Fork without a hang: nothing runs while the process forks, and the child starts with new threads.
 
 A child process has one thread, the one that forked. A lock that another thread held stays locked in the
 child, and waiting for another thread's work never ends. So a fork first waits until every run and every
@@ -40,7 +40,7 @@ _HELD_BACK = object()
 
 
 class Forked(Protocol):
-    """What holds threads or locks."""
+    """An object that holds threads or locks."""
 
     def after_fork(self) -> None:
         """Put it right in a child process."""

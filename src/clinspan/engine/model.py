@@ -136,7 +136,7 @@ class Model:
         self.session.close()
 
     def after_fork(self) -> None:
-        """Begin anew in a child process, without what needs threads that only the parent has."""
+        """Begin again in a child process, without the sessions whose threads only the parent has."""
         self._wide = None
         self._loader = Workers(1, "clinspan-load")
         self._lone_calls = itertools.count(1)

@@ -27,7 +27,7 @@ _AHEAD = 8
 # Calls of coroutines that run at once, per worker; a long note among them must not hold up the short ones.
 _CALLERS = 4
 
-# A GPU is busy only with many windows at once; so many tokens fill one, and their activations fit.
+# A GPU is busy only with many windows at once; this many tokens fill one, and their activations fit.
 _GPU_BATCH_TOKENS = 16_384
 _BATCHING_PROVIDERS = {"CUDAExecutionProvider"}
 

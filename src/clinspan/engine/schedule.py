@@ -2,7 +2,7 @@
 
 On CPU each window runs alone on a single-threaded session that all workers share: nothing is padded, all
 cores are busy, and the answer for a window cannot depend on what else is in flight. A GPU wants many
-windows at once: there, windows of like length run in batches of so many tokens.
+windows at once: there, windows of similar length run in batches of a given number of tokens.
 """
 
 from __future__ import annotations

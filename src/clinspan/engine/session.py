@@ -59,7 +59,7 @@ class Session:
         Raises:
             MissingDependencyError: onnxruntime is not installed.
             DeviceError: the device does not really run here.
-            BundleError: onnxruntime cannot load the file, or it is no token classifier.
+            BundleError: onnxruntime cannot load the file, or it is not a token classifier.
         """
         ort = _onnxruntime()
         self._start = partial(_start, ort, path, device, threads, options)
@@ -189,7 +189,7 @@ class Session:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """What changes when a file is written or replaced; nothing where there is none."""
+    """Return values that change when a file is written or replaced; empty if the file is missing."""
     try:
         found = path.stat()
     except OSError:

@@ -73,7 +73,7 @@ class Task(Generic[Result]):
 
 
 class Workers:
-    """Up to `count` threads, started as they are needed, made anew in a forked process, ended by `close`."""
+    """Up to `count` threads, started as they are needed, replaced in a forked process, ended by `close`."""
 
     def __init__(self, count: int, name: str) -> None:
         self.count = count
@@ -144,7 +144,7 @@ class Workers:
 
 
 def thread_names() -> list[str]:
-    """Names of the worker threads of this process, one entry a thread."""
+    """Return the names of the worker threads of this process, one entry for each."""
     return sorted(name for pool in list(_pools()) for name in list(pool._threads.values()))
 
 

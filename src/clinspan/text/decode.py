@@ -61,7 +61,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What the model says of some words (w of them), in note order.
+    """The model's answers for some words (w of them), in note order.
 
     Attributes:
         first, last: int32 (w,), first and last token of each word, both inside it.
@@ -77,7 +77,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
-    """A LabelSet as arrays, one row a label (c of them).
+    """A LabelSet as arrays, one row per label (c of them).
 
     Attributes:
         entity: int32 (c,), index into `names`, -1 for outside.
@@ -236,10 +236,10 @@ def _finish(
 
 
 def _whole_characters(note: str, start: int, end: int, previous: int) -> tuple[int, int]:
-    """Trim blanks, and take in the combining marks of the last character and the base of the first.
+    """Trim whitespace, and take in the combining marks of the last character and the base of the first.
 
-    Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers make a mark a
-    token of its own. What the previous span took in stays with it.
+    Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers turn
+    a mark into a token by itself. Characters that the previous span took in stay with it.
     """
     start = max(start, previous)
     while start < end and note[start].isspace():

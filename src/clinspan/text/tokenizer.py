@@ -34,10 +34,10 @@ _PIECE = 32_768
 # No vocabulary is expected to hold these letters; one without an unknown token fails on them.
 _RARE = "\u16a0 \u3400 \U00010900"
 _SURROGATES = re.compile("[\ud800-\udfff]")
-# Where a note may be cut into pieces: before a blank that no tokenizer reads across, so that the piece
-# after it begins as it would have gone on. WordPiece drops blanks. The others glue a blank to the word
-# behind it and squeeze runs of blanks, some of which only appear when a rare character is normalized: for
-# them it is a single space among common characters.
+# Where a note may be cut into pieces: before whitespace that no tokenizer reads across, so that the next
+# piece has the same tokens as in the whole note. WordPiece drops whitespace. The others join a space to the
+# word after it and collapse runs of whitespace, some of which only appear when a rare character is
+# normalized: for them it is a single space among common characters.
 _SEAM_WORDPIECE = re.compile(r"[ \t\r\n]")
 _COMMON = "0-9A-Za-z\u00c0-\u024f\u0386-\u03ff\u0400-\u04ff"
 _SEAM = re.compile(f"(?<=[{_COMMON}.,;:!?)%]) (?=[{_COMMON}])")
@@ -98,8 +98,8 @@ class Tokenizer:
 
         Offsets count characters (Unicode code points) of `note` itself.
 
-        Words are what BERT's own pre-tokenizer calls words: runs between blanks, with every punctuation
-        mark a word of its own. Tokenizers that know no such words (byte-level BPE, sentencepiece) get the
+        Words are what BERT's own pre-tokenizer calls words: runs between whitespace, with every
+        punctuation mark a word by itself. Tokenizers that know no such words (byte-level BPE, sentencepiece) get the
         same ones, worked out from the text.
         """
         pieces = []
@@ -144,7 +144,7 @@ class Tokenizer:
         n = len(ids)
         offsets = np.fromiter(chain.from_iterable(encoded.offsets), np.int32, 2 * n).reshape(n, 2)
         if n and (ids.max() > self.largest_id or offsets.max() > len(text) or offsets.min() < 0):
-            raise BundleError(f"{self._path} gives ids or offsets that cannot be: it is no sound tokenizer")
+            raise BundleError(f"{self._path} gives impossible ids or offsets: the tokenizer is broken")
         codes = codes_of(text)
         word_ids = np.array(encoded.word_ids, dtype=np.int32)
         if not self._knows_words:
@@ -191,7 +191,7 @@ def _special_frame(framed: _Encoded, path: Path) -> tuple[npt.NDArray[np.int64],
 
 
 def _largest_id(backend: _Backend, added: Mapping[int, AddedToken]) -> int:
-    """The largest id that is no special token's, which are never found in a note."""
+    """Return the largest id that is not a special token's; those never occur in a note."""
     special = {i for i, token in added.items() if token.special}
     last = backend.get_vocab_size(with_added_tokens=True) - 1
     if last >= 0 and backend.id_to_token(last) is not None:

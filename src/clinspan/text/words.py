@@ -1,4 +1,4 @@
-"""What a word is, what is whitespace, and where a window may end: arrays of characters and offsets, no tokenizer."""
+"""Find words, whitespace and the places where a window may end, from arrays of characters and offsets alone."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def rate_cuts(
 def trim(
     offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], units: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-    """Take the blanks off tokens that carry some (byte-level BPE, sentencepiece).
+    """Take the whitespace off tokens that carry some (byte-level BPE, sentencepiece).
 
-    A token of blanks alone, such as a line break, becomes empty. It moves to the end of the token before
+    A token of whitespace alone, such as a line break, becomes empty. It moves to the end of the token before
     it, so that the gap before the next word is seen whole. But where the pre-tokenizer made one unit of a
-    blank and what follows (a lone "▁" or "Ġ"), the blank is the first part of that word, and stays there.
+    space and the word after it (a lone "▁" or "Ġ"), the space is the first part of that word, and stays there.
 
     Args:
         offsets: int32 (n, 2).
@@ -70,10 +70,10 @@ def trim(
 def _visible(
     offsets: npt.NDArray[np.int32], blank: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Start and end of each token without the blanks at its ends, int32 (n,) each; a token of blanks alone ends up
-    empty where it ended.
+    """Start and end of each token without the whitespace at its ends, int32 (n,) each; a token of whitespace alone
+    becomes empty at its end.
 
-    One look-up a token, however many blanks: sentencepiece makes a single token of a megabyte of rare ones.
+    One look-up per token, however much whitespace: sentencepiece makes a single token of a megabyte of rare ones.
     """
     place = np.arange(len(blank), dtype=np.int32)
     next_visible = np.minimum.accumulate(np.where(blank, place[-1], place)[::-1])[::-1]
@@ -84,14 +84,14 @@ def _visible(
 
 
 def is_blank(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-    """Blanks among the characters, bool (characters + 1,); the end of the text is none."""
+    """Mark whitespace among the characters, bool (characters + 1,); the end of the text is False."""
     return np.append(_flags(codes) & _BLANK != 0, False)
 
 
 def number_words(
     offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], leads: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.int32]:
-    """Number the words: a new one after a blank, at a punctuation mark and after one."""
+    """Number the words: a new one after whitespace, at a punctuation mark and after one."""
     word_ids = np.full(len(offsets), NO_WORD, dtype=np.int32)
     part = np.flatnonzero((offsets[:, 0] < offsets[:, 1]) | leads)
     if len(part) == 0:
