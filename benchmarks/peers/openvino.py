@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import Run
-from benchmarks.peers.ours import in_our_windows
+from benchmarks.peers.our_windows import in_our_windows
 
 
 def load(*, bundle: str, checkpoint: str, threads: int, precision: str) -> Run:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.peers import other_graphs, ours
+from benchmarks.peers.our_windows import in_our_windows
 from benchmarks.run.harness import Answer, ask, in_turn, medians, options_parser
 from benchmarks.run.notes import COPIED, daily_notes, read_notes
 from benchmarks.run.record import save
@@ -106,7 +107,7 @@ def read_with(asked: Answer) -> Answer:
     began = time.perf_counter()
     if batch:
         parts = ours.loaded(bundle)
-        run = ours.in_our_windows(parts.bundle, parts.model.batch, batch=batch)
+        run = in_our_windows(parts.bundle, parts.model.batch, batch=batch)
     else:
         run = ours.clinspan(
             bundle=bundle,

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.peers import OURS, Run, ours, pipelines
+from benchmarks.peers.our_windows import in_our_windows
 from benchmarks.run.harness import Answer, options_parser
 from benchmarks.run.record import save
 from clinspan.documents import jsonl as own
@@ -99,7 +100,7 @@ def _clinspan(options: argparse.Namespace, name: str) -> Run:
     if name != "equal_cuts":
         return ours.clinspan(bundle=options.bundle, threads=options.threads, **CLINSPAN[name])
     parts = ours.loaded(options.bundle)
-    return ours.in_our_windows(
+    return in_our_windows(
         parts.bundle, lambda contents: [parts.model.logits(ids) for ids in contents], windows=_equal
     )
 

@@ -78,37 +78,41 @@ def main(arguments: Sequence[str]) -> None:
     environments = {name: environment(work, name, requirements) for name, requirements in PEERS.items()}
     checkpoint = made_checkpoint(work / "checkpoint", "Bert", STARTER)
     package, task = make_package(made_bundle(checkpoint, work / "bundle", ("int8",)), work)
-    pipeline = pipeline_task(work, checkpoint)
     sides: dict[str, Callable[[], Answer]] = {
         "clinspan_int8": lambda: measure(task, package["entry"], warm=options.warm),
         "transformers_fp32": lambda: measure(
-            pipeline, "function.handler", environments["transformers"], warm=options.warm
+            pipeline_task(work, checkpoint),
+            "function.handler",
+            environments["transformers"],
+            warm=options.warm,
         ),
     }
     for run in sides.values():
         run()  # not counted: it fills the page cache
     runs = in_turn(sides, options.runs, lambda name: sides[name]())
-    site_packages = {name: site_size(path) for name, path in environments.items()}
-    settings = {
+    sizes = {name: site_size(path) for name, path in environments.items()}
+    settings = {"entry": package.pop("entry"), "versions": versions(environments["transformers"])}
+    save(
+        "serverless",
+        [{"variant": name, **summary(rows)} for name, rows in runs.items()],
+        {**conditions(), "runs": options.runs, **settings},
+        summary={
+            "ratios": ratios(*runs.values()),
+            "package": package,
+            "unpacked_mb_without_model": {"clinspan": package["runtime_mb"], **sizes},
+        },
+        name=options.name,
+    )
+
+
+def conditions() -> Answer:
+    """What both sides are held to."""
+    return {
         "cores": 1,
         "memory_limit_mib": services.MEMORY // 2**20,
         "memory_limit_held": limit_held(),
         "note_characters": len(NOTE),
-        "runs": options.runs,
-        "entry": package.pop("entry"),
-        "versions": versions(environments["transformers"]),
     }
-    save(
-        "serverless",
-        [{"variant": name, **summary(rows)} for name, rows in runs.items()],
-        settings,
-        summary={
-            "ratios": ratios(*runs.values()),
-            "package": package,
-            "unpacked_mb_without_model": {"clinspan": package["runtime_mb"], **site_packages},
-        },
-        name=options.name,
-    )
 
 
 def environment(work: Path, name: str, requirements: list[str]) -> Path:

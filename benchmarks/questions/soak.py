@@ -81,24 +81,10 @@ def killed_workers(bundle: str, seconds: float, chance: random.Random) -> Answer
     """A parent that has used its recognizer forks workers; they are killed at random, and their note goes to another."""
     texts, recognizer = notes(), Recognizer.load(bundle)
     expected = [recognizer.recognize(text) for text in texts]
-    forking = multiprocessing.get_context("fork")
     busy: dict[Connection, tuple[Any, int]] = {}
     tally = {"notes": 0, "wrong": 0, "lost": 0, "workers_killed": 0}
-
-    def serve(end: Connection) -> None:
-        while True:
-            end.send(recognizer.recognize(texts[end.recv()]))
-
-    def hire(pick: int) -> None:
-        ours, theirs = forking.Pipe()
-        worker = forking.Process(target=serve, args=(theirs,), daemon=True)
-        worker.start()
-        theirs.close()  # so that the end of the worker is the end of the pipe
-        ours.send(pick)
-        busy[ours] = worker, pick
-
     for _ in range(_WORKERS):
-        hire(chance.randrange(len(texts)))
+        _hire(busy, recognizer, texts, chance.randrange(len(texts)))
     until, before = time.monotonic() + seconds, resident()
     while time.monotonic() < until:
         if chance.random() < 0.05:
@@ -115,7 +101,7 @@ def killed_workers(bundle: str, seconds: float, chance: random.Random) -> Answer
             except (EOFError, ConnectionResetError):
                 worker.join()
                 del busy[end]
-                hire(pick)
+                _hire(busy, recognizer, texts, pick)
                 continue
             _count(tally, [expected[pick]], [found])
             following = chance.randrange(len(texts))
@@ -125,6 +111,24 @@ def killed_workers(bundle: str, seconds: float, chance: random.Random) -> Answer
     for worker, _ in busy.values():
         worker.kill()
     return {**tally, "mb_at_start": before, "mb_at_end": resident()}
+
+
+def _hire(
+    busy: dict[Connection, tuple[Any, int]], recognizer: Recognizer, texts: Sequence[str], pick: int
+) -> None:
+    """Fork a worker that answers with the spans of the texts that it is told the numbers of, this one first."""
+    forking = multiprocessing.get_context("fork")
+    ours, theirs = forking.Pipe()
+
+    def serve() -> None:
+        while True:
+            theirs.send(recognizer.recognize(texts[theirs.recv()]))
+
+    worker = forking.Process(target=serve, daemon=True)
+    worker.start()
+    theirs.close()  # so that the end of the worker is the end of the pipe
+    ours.send(pick)
+    busy[ours] = worker, pick
 
 
 def killed_runs(bundle: str, seconds: float, chance: random.Random) -> Answer:
@@ -163,18 +167,17 @@ def damaged_bundle(bundle: str, seconds: float, chance: random.Random) -> Answer
         )
         while time.monotonic() < until:
             path = chance.choice(files)
-            with path.open("r+b") as stream:
-                at = chance.randrange(path.stat().st_size)
-                stream.seek(at)
-                byte = stream.read(1)
-                _write(stream, at, bytes([byte[0] ^ (1 << chance.randrange(8))]))
-                tally["bytes_flipped"] += 1
-                try:
-                    with Recognizer.load(copy) as damaged:
-                        _count(tally, expected, [damaged.recognize(text) for text in texts])
-                except BundleError:
-                    tally["refused"] += 1
-                _write(stream, at, byte)
+            content = path.read_bytes()
+            damage = bytearray(content)
+            damage[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+            path.write_bytes(damage)
+            tally["bytes_flipped"] += 1
+            try:
+                with Recognizer.load(copy) as damaged:
+                    _count(tally, expected, [damaged.recognize(text) for text in texts])
+            except BundleError:
+                tally["refused"] += 1
+            path.write_bytes(content)
     return tally
 
 
@@ -200,21 +203,14 @@ def reopened(bundle: str, seconds: float, chance: random.Random) -> Answer:
     with Recognizer.load(bundle) as recognizer:
         expected = recognizer.recognize(text)
     tally = {"notes": 0, "wrong": 0, "lost": 0, "opened": 0}
-    held = {name: [figure()] for name, figure in _HELD.items()}
+    held = {f"{name}_at_start": figure() for name, figure in _HELD.items()}
     until = time.monotonic() + seconds
     while time.monotonic() < until or tally["opened"] < 100:
         with Recognizer.load(bundle) as recognizer:
             _count(tally, [expected], [recognizer.recognize(text)])
         tally["opened"] += 1
     gc.collect()
-    for name, figure in _HELD.items():
-        held[name].append(figure())
-    ends = {
-        f"{name}_at_{when}": value
-        for name, values in held.items()
-        for when, value in zip(("start", "end"), values, strict=True)
-    }
-    return {**tally, **ends}
+    return {**tally, **held, **{f"{name}_at_end": figure() for name, figure in _HELD.items()}}
 
 
 def _runs(bundle: str, seconds: float, run: Callable[[Sequence[str]], int]) -> Answer:
@@ -266,12 +262,6 @@ def _count(tally: dict[str, int], expected: Answers, found: Answers) -> None:
     tally["notes"] += len(found)
     tally["wrong"] += sum(left != right for left, right in zip(expected, found, strict=False))
     tally["lost"] += len(expected) - len(found)
-
-
-def _write(stream: Any, at: int, byte: bytes) -> None:
-    stream.seek(at)
-    stream.write(byte)
-    stream.flush()
 
 
 _HELD: dict[str, Callable[[], float]] = {

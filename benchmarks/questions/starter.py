@@ -8,6 +8,7 @@ OUT/medication; with another --seed for --again). Figures that are not measured 
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -27,25 +28,7 @@ from clinspan_export.starter.measure import MEDICATION_SETS, against, as_markdow
 
 def main(arguments: Sequence[str]) -> None:
     """Measure the starter, and what else is asked for."""
-    parser = options_parser(__doc__, "threads")
-    parser.add_argument("corpora", type=Path)
-    parser.add_argument("bundle", type=Path)
-    parser.add_argument(
-        "--medication", type=Path, metavar="BUNDLE", help="the model of the medication labels alone"
-    )
-    parser.add_argument(
-        "--again",
-        nargs=2,
-        type=Path,
-        action="append",
-        default=[],
-        metavar=("BUNDLE", "MEDICATION"),
-        help="the same two trained with another seed; repeatable",
-    )
-    parser.add_argument(
-        "--road", action="store_true", help="also train on 60 BC5CDR documents, with the documented commands"
-    )
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     data = ROOT / "tests/data"
     annotated = data / "medication_lines_annotations.jsonl"
     sets = test_sets(options.corpora, data / "starter_heldout.jsonl", annotated)
@@ -75,6 +58,28 @@ def main(arguments: Sequence[str]) -> None:
     ]
     save("starter", _identified(rows), settings, summary=_identified(summary))
     print(as_markdown(figures))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = options_parser(__doc__, "threads")
+    parser.add_argument("corpora", type=Path)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument(
+        "--medication", type=Path, metavar="BUNDLE", help="the model of the medication labels alone"
+    )
+    parser.add_argument(
+        "--again",
+        nargs=2,
+        type=Path,
+        action="append",
+        default=[],
+        metavar=("BUNDLE", "MEDICATION"),
+        help="the same two trained with another seed; repeatable",
+    )
+    parser.add_argument(
+        "--road", action="store_true", help="also train on 60 BC5CDR documents, with the documented commands"
+    )
+    return parser
 
 
 def _identified(figures: Any) -> Any:
