@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def conditions() -> Answer:
-    """What both sides are held to."""
+    """Name the limits that both sides have."""
     return {
         "cores": 1,
         "memory_limit_mib": services.MEMORY // 2**20,

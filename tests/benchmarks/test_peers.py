@@ -1,4 +1,4 @@
-"""What clinspan is compared with is loaded by name, and windows of our own are those of the library."""
+"""Every variant can be loaded by name, and our windows around other logits give our spans."""
 
 from __future__ import annotations
 
