@@ -18,7 +18,9 @@ Plain = tuple[Span, frozenset[Span], bool]
 
 def expected(marked: Marked) -> list[Plain]:
     """Read the regimens that a passage's marks mean."""
-    drugs = {owner: span for owner, span in zip(marked.owners, marked.spans, strict=True) if span.label == "DRUG"}
+    drugs = {
+        owner: span for owner, span in zip(marked.owners, marked.spans, strict=True) if span.label == "DRUG"
+    }
     doses: dict[tuple[str, str], set[Span]] = defaultdict(set)
     replaced = set()
     for owners, span in zip(marked.owners, marked.spans, strict=True):

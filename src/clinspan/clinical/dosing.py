@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import math
+import re
+from typing import Any
+
+from clinspan.clinical.dosing_rules import BLOCKS, DAY_EVENTS, FILLER, RULES
 from clinspan.clinical.records import Timing
+
+# Longer texts are no schedules.
+_LONGEST = 200
+
+# HL7's codes (GTSAbbreviation) for so many times in a period.
+_CODES = {
+    (2, 1, "d"): "BID",
+    (3, 1, "d"): "TID",
+    (4, 1, "d"): "QID",
+    (1, 1, "d"): "QD",
+    (1, 2, "d"): "QOD",
+    (1, 1, "wk"): "WK",
+    (1, 1, "mo"): "MO",
+    **{(1, hours, "h"): f"Q{hours}H" for hours in (1, 2, 3, 4, 6, 8)},
+}
+_EVENT_CODES = {("MORN",): "AM", ("AFT",): "PM", ("HS",): "BED"}
+_POINT = re.compile(r"(?:(?<=\b[a-z])|(?<=\.[a-z]))\.(?=[a-z0-9]|[\s,;)]|$)")
+_WORD = re.compile(r"\S+?(?=[\s,;()]|$)")
+_REASON = re.compile(r"\s*(?:for\s+)?(?:the\s+)?([a-z][a-z'/ -]{2,60}?)\s*(?=$|[,;.])")
 
 
 def timing(text: str) -> Timing:
@@ -14,5 +38,64 @@ def timing(text: str) -> Timing:
     Returns:
         Its structure. A text with a part that no rule reads gives that part in `unparsed`; one that reads two ways
         gives nothing but `unparsed`.
+
+    >>> found = timing("every 6 to 8 hours as needed for pain")
+    >>> found.period, found.period_max, found.period_unit, found.as_needed, found.reason
+    (6, 8, 'h', True, 'pain')
     """
-    return Timing(text, unparsed=text)
+    nothing = Timing(text, unparsed=text)
+    if len(text) > _LONGEST:
+        return nothing
+    fields: dict[str, Any] = {}
+    rest: list[str] = []
+    low, places = _plain(text)
+    at = 0
+    while at < len(low):
+        filler = FILLER.match(low, at)
+        if filler is not None:
+            at = filler.end()
+            continue
+        at = _read(low, at, fields, rest, text, places)
+        if at < 0:
+            return nothing
+    if not fields or any(BLOCKS.fullmatch(word.lower().strip(".:")) for word in rest):
+        return nothing
+    return _finish(text, fields, " ".join(rest)) or nothing
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """Write a text in lower case and its abbreviations without points, with the place that each character is from."""
+    low = "".join(char.lower() if len(char.lower()) == 1 else char for char in text)
+    points = {match.start() for match in _POINT.finditer(low)}
+    places = [i for i in range(len(low)) if i not in points]
+    return "".join(low[i] for i in places), places
+
+
+def _read(low: str, at: int, fields: dict[str, Any], rest: list[str], text: str, places: list[int]) -> int:
+    """Read what stands at a place with the first rule that fits, and give the place behind it; -1 for a contradiction."""
+    for pattern, read in RULES:
+        match = pattern.match(low, at)
+        if match is None:
+            continue
+        found = read(match)
+        if found is None or not _merge(fields, found):
+            return -1
+        at = match.end()
+        return _reason(low, at, fields) if found.get("as_needed") else at
+    word = _WORD.match(low, at)
+    stop = word.end() if word else at + 1
+    rest.append(text[places[at] : places[stop - 1] + 1])
+    return stop
+
+
+def _reason(low: str, at: int, fields: dict[str, Any]) -> int:
+    """Read what "as needed" is for, unless a rule reads it as something else."""
+    match = _REASON.match(low, at)
+    if match is None:
+        return at
+    start = at + len(low[at:]) - len(low[at:].lstrip())
+    words = match[1].split()
+    for name in ("times", "period", "duration"):
+        if fields.get(f"{name}_max", math.inf) <= fields.get(name, 0):
+            return None
+    return Timing(text, unparsed=rest, **fields)
