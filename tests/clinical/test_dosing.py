@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -64,12 +63,9 @@ def test_a_schedule_is_read_or_left_unparsed(text: str, meaning: str) -> None:
     assert timing(text) == expected(text, meaning)
 
 
-def test_latin_abbreviations_mean_what_a_public_list_says() -> None:
+def test_latin_abbreviations_mean_what_a_public_list_says(corpora: Path) -> None:
     """All of the list of parsigs (royashcenazi/parsigs, MIT) agree with it."""
-    folder = os.environ.get("CLINSPAN_CORPORA")
-    if not folder:
-        pytest.skip("CLINSPAN_CORPORA is not set")
-    table = json.loads((Path(folder) / "drugs" / "parsigs_latin_frequency.json").read_text(encoding="utf-8"))
+    table = json.loads((corpora / "drugs" / "parsigs_latin_frequency.json").read_text(encoding="utf-8"))
     units = {"Hour": "h", "Day": "d", "Week": "wk"}
     for text, meaning in table.items():
         found = timing(text)

@@ -86,7 +86,7 @@ NO_NOTE_THERE = {
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/base.py:split_pairs": "says the command line's own options",
     "documents/pdf.py:read_pdf:MissingDependencyError": "imports",
-    "clinical/cue_files.py": "reads files of cues, before any note",
+    "clinical/cues/files.py": "reads files of cues, before any note",
 }
 
 

@@ -7,7 +7,7 @@ standard library.
 from __future__ import annotations
 
 from clinspan.clinical.assertion import assertions
-from clinspan.clinical.cue_files import CueSet, load_cues
+from clinspan.clinical.cues.files import CueSet, load_cues
 from clinspan.clinical.dosing import timing
 from clinspan.clinical.headings import sections
 from clinspan.clinical.medication import regimens

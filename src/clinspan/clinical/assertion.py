@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from clinspan.clinical.cue_files import CueSet, bundled_cues
+from clinspan.clinical.cues.files import CueSet, bundled_cues
+from clinspan.clinical.cues.scan import scan
 from clinspan.clinical.forms import form_answer
 from clinspan.clinical.headings import sections
 from clinspan.clinical.placing import checked, section_of
 from clinspan.clinical.reach import Reach
 from clinspan.clinical.records import ACTIONS, Assertion, Cue, Section, SpanLike
-from clinspan.clinical.scan import scan
 
 # What a section says only of some labels; everything else holds for all.
 _SECTION_LABELS = {

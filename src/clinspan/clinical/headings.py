@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from clinspan.clinical.cue_files import CueSet, Title, bundled_cues, title_key
+from clinspan.clinical.cues.files import CueSet, Title, bundled_cues, title_key
 from clinspan.clinical.records import Section
 
 # The most characters of a title, and the most words of one that is recognised only by its form.

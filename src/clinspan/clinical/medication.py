@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from clinspan.clinical.attachment import Item, attach
-from clinspan.clinical.gaps import gap_between
+from clinspan.clinical.doses.attachment import Item, attach
+from clinspan.clinical.doses.gaps import gap_between
+from clinspan.clinical.doses.steps import steps
 from clinspan.clinical.headings import sections
 from clinspan.clinical.placing import checked
 from clinspan.clinical.records import PARTS, Regimen, Section, SpanLike
-from clinspan.clinical.steps import steps
 
 # A dose of radiation belongs to no drug.
 _RADIATION = re.compile(r"\bc?Gy\b", re.IGNORECASE)

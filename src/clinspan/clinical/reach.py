@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clinspan.clinical.phrases import Meaning
+from clinspan.clinical.cues.phrases import Meaning
+from clinspan.clinical.cues.scan import CELL, CLOSE, ITEM, LINE, OPEN, Mark
 from clinspan.clinical.records import ACTIONS, Cue, Section, SpanLike
-from clinspan.clinical.scan import CELL, CLOSE, ITEM, LINE, OPEN, Mark
 
 # What joins the parts of a list: "a, b and c".
 _JOINED = re.compile(

@@ -6,8 +6,8 @@ import re
 from collections.abc import Container
 from dataclasses import dataclass
 
-from clinspan.clinical.cue_files import CueSet
-from clinspan.clinical.phrases import NUMBER, WORD, Meaning, PhraseTable, State
+from clinspan.clinical.cues.files import CueSet
+from clinspan.clinical.cues.phrases import NUMBER, WORD, Meaning, PhraseTable, State
 
 # The ends of reach, weakest first: a bracket closes, a table cell or a clause ends, a sentence, a line, a list item,
 # a paragraph.

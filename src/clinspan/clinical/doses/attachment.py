@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from clinspan.clinical.gaps import CLOSING, Gap
+from clinspan.clinical.cues.scan import BLANK, SENTENCE
+from clinspan.clinical.doses.gaps import CLOSING, Gap
 from clinspan.clinical.records import SpanLike
-from clinspan.clinical.scan import BLANK, SENTENCE
 
 _OF = re.compile(r"\s+of\s+(?:(?:the|a|an|his|her)\s+)?$", re.IGNORECASE)
 _ALL = re.compile(r"\b(?:both|each|all|all of (?:them|these)|the two|the three)\b", re.IGNORECASE)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from clinspan.clinical.phrases import Meaning, PhraseTable, expand
+from clinspan.clinical.cues.phrases import Meaning, PhraseTable, expand
 from clinspan.errors import InputError
 
-BUNDLED = Path(__file__).with_name("cues")
+BUNDLED = Path(__file__).parent
 
 _TITLE_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clinspan.clinical.cues.scan import BLANK, ITEM, LINE, SENTENCE, break_level
 from clinspan.clinical.placing import section_of
 from clinspan.clinical.records import Section, SpanLike
-from clinspan.clinical.scan import BLANK, ITEM, LINE, SENTENCE, break_level
 
 # Text longer than this holds two spans apart, whatever it says; only its ends are read.
 _FAR = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clinspan.clinical.attachment import Item
+from clinspan.clinical.doses.attachment import Item
 from clinspan.clinical.records import PARTS, Regimen, SpanLike
 
 _THEN = re.compile(

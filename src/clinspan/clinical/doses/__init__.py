@@ -1,0 +1,1 @@
+"""The steps between spans of medication and regimens."""
