@@ -95,6 +95,41 @@ def _reason(low: str, at: int, fields: dict[str, Any]) -> int:
         return at
     start = at + len(low[at:]) - len(low[at:].lstrip())
     words = match[1].split()
+    if any(pattern.match(low, place) for pattern, _ in RULES for place in (start, match.start(1))):
+        return at
+    if any(BLOCKS.fullmatch(word) for word in words if word != "or"):
+        return at
+    fields["reason"] = match[1]
+    return match.end()
+
+
+def _merge(fields: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Take in what a rule found; False where it contradicts what is there."""
+    for name, value in found.items():
+        if isinstance(value, tuple):
+            held = fields.get(name, ())
+            fields[name] = (*held, *(each for each in value if each not in held))
+        elif fields.setdefault(name, value) != value:
+            return False
+    return True
+
+
+def _finish(text: str, fields: dict[str, Any], rest: str) -> Timing | None:
+    """Fill in what follows from what was read: how often a list of hours or events is, and HL7's code."""
+    when = fields.get("when", ())
+    single = [event for event in when if event in DAY_EVENTS]
+    count = len(single) + len(fields.get("at", ()))
+    stated = "period" in fields or "times_max" in fields
+    if count and len(single) == len(when):
+        if not stated:
+            fields.update(times=count, period=1, period_unit="d")
+        elif count != fields.get("times", count) and fields.get("period_unit") == "d":
+            return None
+    code = _EVENT_CODES.get(when) if count == 1 and fields.get("times") == 1 else None
+    ranged = "times_max" in fields or "period_max" in fields
+    if code is None and stated and not ranged:
+        code = _CODES.get((fields.get("times", 0), fields["period"], fields["period_unit"]))
+    fields.setdefault("code", code)
     for name in ("times", "period", "duration"):
         if fields.get(f"{name}_max", math.inf) <= fields.get(name, 0):
             return None
