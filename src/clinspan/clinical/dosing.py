@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from clinspan.clinical.doses.schedule_rules import BLOCKS, FILLER, RULES
+from clinspan.clinical.doses.schedule_rules import BLOCKS, DAY_EVENTS, FILLER, RULES
 from clinspan.clinical.records import Timing
 
 # Longer texts are no schedules.
