@@ -9,10 +9,10 @@ from typing import Any
 from clinspan.clinical.doses.schedule_rules import BLOCKS, DAY_EVENTS, FILLER, RULES
 from clinspan.clinical.records import Timing
 
-# Longer texts are no schedules.
+# A longer text is not a schedule.
 _LONGEST = 200
 
-# HL7's codes (GTSAbbreviation) for so many times in a period.
+# HL7's codes (GTSAbbreviation), by the number of times, the period and its unit.
 _CODES = {
     (2, 1, "d"): "BID",
     (3, 1, "d"): "TID",

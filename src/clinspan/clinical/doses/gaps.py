@@ -1,4 +1,4 @@
-"""What stands between two neighbouring spans of a regimen: how far it holds them apart, and whether it joins them."""
+"""The text between two neighboring spans of a regimen: how far it holds them apart, and whether it joins them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Gap:
         text: the text, its ends only where it is long.
         level: the strongest break in it, SENTENCE, LINE, ITEM or BLANK, -1 for none; BLANK too where a section begins
             or the text is long.
-        strength: how far it holds its neighbours apart; 0 for a blank.
+        strength: how far it holds its neighbours apart; 0 for whitespace.
         joins: whether it does nothing but join them: "and", a comma, a slash.
     """
 
