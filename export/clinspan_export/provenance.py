@@ -11,19 +11,20 @@ from typing import Any
 
 from clinspan_export.checkpoint import Checkpoint
 
+_PACKAGES = (
+    "clinspan",
+    "torch",
+    "transformers",
+    "optimum-onnx",
+    "onnx",
+    "onnxruntime",
+    "tokenizers",
+    "numpy",
+)
+
 
 def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
     """Record for the manifest; `exported_at` is the only field that two equal exports do not share."""
-    packages = [
-        "clinspan",
-        "torch",
-        "transformers",
-        "optimum-onnx",
-        "onnx",
-        "onnxruntime",
-        "tokenizers",
-        "numpy",
-    ]
     return {
         "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).resolve().name,
         "revision": loaded.revision,
@@ -32,6 +33,6 @@ def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in loaded.model.parameters()),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in packages},
+        "versions": {name: metadata.version(name) for name in _PACKAGES},
         "quantization": "int8: dynamic activations, weights per column, embeddings per row, outliers moved",
     }

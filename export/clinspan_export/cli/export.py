@@ -31,80 +31,54 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
         description="Turn a fine-tuned token classification checkpoint into a verified ONNX bundle.",
         epilog=f"Commands of their own, with their own --help: {', '.join(commands)}.",
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="local folder or Hub id")
-    parser.add_argument("out", metavar="OUT", help="folder to make")
-    parser.add_argument(
-        "--precision",
-        action="append",
-        choices=tuple(FILES),
-        help="keep only this; repeatable (default: fp32 and int8)",
-    )
-    parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="local folder or Hub id")
+    add("out", metavar="OUT", help="folder to make")
+    kept = "keep only this; repeatable (default: fp32 and int8)"
+    add("--precision", action="append", choices=tuple(FILES), help=kept)
+    add("--force", action="store_true", help="replace OUT where it exists")
     _add_overrides(parser.add_argument_group("labels and windows"))
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
-    trust = parser.add_argument_group("trust")
-    trust.add_argument(
-        "--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id (default: the newest)"
-    )
-    trust.add_argument(
-        "--trust-remote-code", action="store_true", help="run code that the checkpoint brings along"
-    )
-    trust.add_argument("--allow-pickle", action="store_true", help="accept pickled weights")
+    add = parser.add_argument_group("trust").add_argument
+    add("--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id (default: the newest)")
+    add("--trust-remote-code", action="store_true", help="run code that the checkpoint brings along")
+    add("--allow-pickle", action="store_true", help="accept pickled weights")
     parser.set_defaults(run=lambda options: _summary(_export(options)))
     return parser
 
 
 def _add_overrides(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--scheme", choices=SCHEMES, help="how label names mark positions (default: detected)")
-    group.add_argument("--outside", help="label that means no entity (default: detected)")
-    group.add_argument(
-        "--rename",
-        action="append",
-        default=[],
-        metavar="ENTITY=NAME",
-        help="show an entity under another name; repeatable",
-    )
-    group.add_argument("--window", type=int, help="tokens that one run reads")
-    group.add_argument("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
-    group.add_argument(
-        "--aggregation",
-        choices=AGGREGATIONS,
-        default="first",
-        help="how the tokens of a word decide its label (first)",
-    )
-    group.add_argument(
+    add = group.add_argument
+    add("--scheme", choices=SCHEMES, help="how label names mark positions (default: detected)")
+    add("--outside", help="label that means no entity (default: detected)")
+    renamed = "show an entity under another name; repeatable"
+    add("--rename", action="append", default=[], metavar="ENTITY=NAME", help=renamed)
+    add("--window", type=int, help="tokens that one run reads")
+    add("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
+    decided = "how the tokens of a word decide its label (first)"
+    add("--aggregation", choices=AGGREGATIONS, default="first", help=decided)
+    add(
         "--tune",
         metavar="GOLD",
         help="choose window, overlap and aggregation on these annotated notes (.jsonl)",
     )
-    group.add_argument(
-        "--tune-margin",
-        type=float,
-        default=MARGIN,
-        metavar="F1",
-        help=f"how far below the best F1 a faster setting may lie ({MARGIN:g})",
-    )
+    margin = f"how far below the best F1 a faster setting may lie ({MARGIN:g})"
+    add("--tune-margin", type=float, default=MARGIN, metavar="F1", help=margin)
 
 
 def _add_checks(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--notes",
-        metavar="DIR|JSONL",
-        help="compare the models on these notes: .txt files, or JSON lines with text and perhaps entities",
-    )
-    group.add_argument(
-        "--min-agreement", type=float, metavar="F1", help="fail where fewer spans agree with PyTorch"
-    )
-    group.add_argument(
+    add = group.add_argument
+    notes = "compare the models on these notes: .txt files, or JSON lines with text and perhaps entities"
+    add("--notes", metavar="DIR|JSONL", help=notes)
+    add("--min-agreement", type=float, metavar="F1", help="fail where fewer spans agree with PyTorch")
+    add(
         "--max-f1-loss",
         type=float,
         metavar="F1",
         help="fail where more F1 is lost against the notes' entities",
     )
-    group.add_argument("--report", metavar="FILE", help="write the HTML report here too, even on failure")
-    group.add_argument(
-        "--show-text", action="store_true", help="let the HTML report quote the spans that differ"
-    )
+    add("--report", metavar="FILE", help="write the HTML report here too, even on failure")
+    add("--show-text", action="store_true", help="let the HTML report quote the spans that differ")
 
 
 def _export(options: argparse.Namespace) -> Bundle:

@@ -12,19 +12,9 @@ from clinspan_export.quiet import quiet
 
 # Architectures that the tests export; what optimum knows beyond them is tried and held to the same checks.
 SUPPORTED = (
-    "albert",
-    "bert",
-    "camembert",
-    "deberta",
-    "deberta-v2",
-    "distilbert",
-    "electra",
-    "megatron-bert",
-    "modernbert",
-    "mpnet",
-    "roberta",
-    "xlm-roberta",
-)
+    "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "megatron-bert", "modernbert",
+    "mpnet", "roberta", "xlm-roberta",
+)  # fmt: skip
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 # protobuf holds no message of 2 GiB, and onnxruntime keeps no second file in reach of every reader.

@@ -67,11 +67,7 @@ class Neurons:
 
 
 def tame(
-    model: Any,
-    windows: Iterable[Mapping[str, npt.NDArray[np.int64]]],
-    work: Path,
-    *,
-    taming: Taming,
+    model: Any, windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path, *, taming: Taming
 ) -> list[str]:
     """Rewrite a graph in place so that int8 activations lose little.
 

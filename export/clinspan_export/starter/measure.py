@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clinspan.documents import jsonl as own
+from clinspan.documents import jsonl
 from clinspan.documents.document import Document
 from clinspan.documents.find import find
 from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
-from clinspan_export.starter.sources import medication_lines, read_rows
+from clinspan_export.starter.sources import medication_lines
 
 # The two sentences that a model of these labels is expected to read without a fault.
 DEMONSTRATIONS = {
@@ -39,15 +39,15 @@ DEMONSTRATIONS = {
 
 def test_sets(corpora: Path, held_out: Path, annotations: Path) -> dict[str, list[Document]]:
     """Annotated documents by name of their test set; nothing of them was trained on."""
-    passages = list(own.read(held_out))
+    passages = list(jsonl.read(held_out))
     return {
         "held-out orders": [d for d in passages if d.id.startswith("order")],
         "held-out prose": [d for d in passages if d.id.startswith("prose")],
         "medication lines, test": medication_lines(corpora, annotations, "test"),
         "medication lines, development": medication_lines(corpora, annotations, "development"),
-        "ptt test": read_rows(corpora / "ptt/ptt_maccrobat_test.jsonl"),
-        "MACCROBAT medication test": read_rows(corpora / "med/med_maccrobat_test.jsonl"),
-        "PHEE test": read_rows(corpora / "med/med_phee_test.jsonl"),
+        "ptt test": list(jsonl.read(corpora / "ptt/ptt_maccrobat_test.jsonl")),
+        "MACCROBAT medication test": list(jsonl.read(corpora / "med/med_maccrobat_test.jsonl")),
+        "PHEE test": list(jsonl.read(corpora / "med/med_phee_test.jsonl")),
     }
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from clinspan.documents import jsonl
 from clinspan.documents.document import Document, Entity
+from clinspan.textfiles import read_objects
 
 LABELS = (
     "DRUG", "STRENGTH", "FORM", "ROUTE", "DOSAGE", "FREQUENCY", "DURATION", "PROBLEM", "TEST", "TREATMENT",
@@ -31,27 +33,14 @@ _LEAD = re.compile(
 )
 
 
-def read_rows(path: Path) -> list[Document]:
-    """Documents of one corpus file, `{"id", "text", "entities"}` a line."""
-    with path.open(encoding="utf-8") as lines:
-        return [
-            Document(
-                row["id"],
-                row["text"],
-                tuple(Entity(e["start"], e["end"], e["label"]) for e in row["entities"]),
-            )
-            for row in map(json.loads, lines)
-        ]
-
-
 def case_reports(corpora: Path, part: str) -> list[Document]:
     """MACCROBAT: the same reports with clinical and with medication labels, merged.
 
     FORM and DOSAGE are hardly annotated there, and DURATION only for drugs that it names, so that their absence says
     nothing.
     """
-    clinical = read_rows(corpora / f"ptt/ptt_maccrobat_{part}.jsonl")
-    medication = {d.id: d for d in read_rows(corpora / f"med/med_maccrobat_{part}.jsonl")}
+    clinical = jsonl.read(corpora / f"ptt/ptt_maccrobat_{part}.jsonl")
+    medication = {d.id: d for d in jsonl.read(corpora / f"med/med_maccrobat_{part}.jsonl")}
     known = frozenset(LABELS) - {"FORM", "DOSAGE", "DURATION"}
     return [replace(_merge(document, medication[document.id]), labels=known) for document in clinical]
 
@@ -77,7 +66,7 @@ def _as_ours(text: str, entity: Entity) -> Entity:
 
 def adverse_events(corpora: Path, part: str) -> list[Document]:
     """PHEE: sentences about harm done by drugs. They mark only what belongs to the event, so absence proves nothing."""
-    documents = read_rows(corpora / f"med/med_phee_{part}.jsonl")
+    documents = jsonl.read(corpora / f"med/med_phee_{part}.jsonl")
     return [
         replace(d, entities=_disjoint(_as_ours(d.text, e) for e in d.entities), labels=PHEE_LABELS)
         for d in documents
@@ -105,7 +94,7 @@ def medication_lines(corpora: Path, annotations: Path, part: str) -> list[Docume
     lines = json.loads((corpora / "med/unlabelled_medication_lines.json").read_text(encoding="utf-8"))
     texts = {(line["source"], line["id"], line["start"]): line["text"] for line in lines}
     documents = []
-    for row in map(json.loads, annotations.read_text(encoding="utf-8").splitlines()):
+    for _, row in read_objects(annotations):
         text = texts[row["source"], row["id"], row["start"]]
         if hashlib.sha256(text.encode()).hexdigest()[:16] != row["sha256"]:
             raise ValueError(

@@ -77,17 +77,14 @@ def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Ca
 
 
 def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
-    return write(
-        rng.choice(("<order>", "<order>.", "<Continue> <order>", "<Start> <order>", "<order>.  <order>."))
-    )
+    forms = ("<order>", "<order>.", "<Continue> <order>", "<Start> <order>", "<order>.  <order>.")
+    return write(rng.choice(forms))
 
 
 def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
-    pieces = (
-        [Piece(rng.choice(rules()["list_header"]) + rng.choice(("\n", "\n\n", " ")), "")]
-        if rng.random() < 0.6
-        else []
-    )
+    pieces = []
+    if rng.random() < 0.6:
+        pieces.append(Piece(rng.choice(rules()["list_header"]) + rng.choice(("\n", "\n\n", " ")), ""))
     bullet, end = rng.choice(BULLETS), rng.choice(("\n", "\n", "\n", ".\n", "; ", ", ", ";\n"))
     numbered = rng.random() < 0.3
     for row in range(1, rng.randint(2, 8)):
@@ -100,10 +97,8 @@ def _join(
 ) -> list[Piece]:
     pieces: list[Piece] = []
     for _ in range(count):
-        pieces += [
-            *_capital(write(rng.choice(templates)), rng),
-            Piece(rng.choice((" ", " ", " ", "  ", "\n")), ""),
-        ]
+        pieces += _capital(write(rng.choice(templates)), rng)
+        pieces.append(Piece(rng.choice((" ", " ", " ", "  ", "\n")), ""))
     return pieces
 
 
@@ -121,12 +116,9 @@ def _sentences(write: Callable[[str], list[Piece]], rng: random.Random) -> list[
 
 def _paragraph(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
     mixed = ("<negative>", "<negative>", "<prose>", "<medication_sentence>")
-    lead = [
-        Piece(
-            rng.choice(BULLETS) + rng.choice(("Plan: ", "Treatment: ", "", "", "", "Medical treatment: ")), ""
-        )
-    ]
-    return lead + _join(mixed, rng.randint(2, 7), write, rng)
+    heads = ("Plan: ", "Treatment: ", "", "", "", "Medical treatment: ")
+    lead = Piece(rng.choice(BULLETS) + rng.choice(heads), "")
+    return [lead, *_join(mixed, rng.randint(2, 7), write, rng)]
 
 
 def _story(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from clinspan.documents import jsonl
 from clinspan.documents.document import Document, Entity
 from clinspan_export.starter.balance import balance
 from clinspan_export.starter.products import read_products
@@ -22,7 +23,6 @@ from clinspan_export.starter.sources import (
     case_reports,
     medication_lines,
     medication_part,
-    read_rows,
     split,
     words,
 )
@@ -89,7 +89,7 @@ def train(
 
 def gather(corpora: Path, reports: Sequence[Document]) -> list[Document]:
     """Training documents: case reports, sentences about adverse events, and synthetic text."""
-    diseases = read_rows(corpora / "bc5cdr/bc5cdr_train.jsonl")
+    diseases = list(jsonl.read(corpora / "bc5cdr/bc5cdr_train.jsonl"))
     made = documents(
         read_products(corpora / "drugs/drugsatfda_Products.txt"),
         words(reports, diseases),

@@ -117,12 +117,8 @@ def _speeds(axes: Any, tuning: Mapping[str, Any]) -> None:
     rows = [row for row in tuning["table"] if row["aggregation"] == chosen["aggregation"]]
     for overlap in sorted({row["overlap"] for row in rows}):
         line = [row for row in rows if row["overlap"] == overlap]
-        axes.plot(
-            [row["tokens_per_second"] for row in line],
-            [row["f1"] for row in line],
-            "o",
-            label=f"overlap {overlap}",
-        )
+        speeds, scores = [row["tokens_per_second"] for row in line], [row["f1"] for row in line]
+        axes.plot(speeds, scores, "o", label=f"overlap {overlap}")
         for row in line:
             axes.annotate(f" {row['window']}", (row["tokens_per_second"], row["f1"]))
     axes.plot(

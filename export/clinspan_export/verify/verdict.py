@@ -71,12 +71,7 @@ def check_batches(model: Any, bundle: Bundle) -> None:
 
 
 def judge(
-    model: Any,
-    bundle: Bundle,
-    checks: Checks,
-    *,
-    keep: Sequence[str],
-    progress: Callable[[str], None],
+    model: Any, bundle: Bundle, checks: Checks, *, keep: Sequence[str], progress: Callable[[str], None]
 ) -> Bundle:
     """Compare every model of a bundle with the original on notes, write the report, enforce the limits.
 
