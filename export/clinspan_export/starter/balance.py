@@ -16,7 +16,7 @@ from clinspan.documents.document import Document
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.starter.sources import CLINICAL, LABELS
 from clinspan_export.train.finetune import exact_f1
-from clinspan_export.train.windows import bio_classes, encode
+from clinspan_export.train.windows import bio_classes
 
 _CANDIDATES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
@@ -29,13 +29,13 @@ def balance(
 ) -> float:
     """Choose the smallest constant that is near the best exact F1 on `documents`, write it into the checkpoint, return it."""
     model = AutoModelForTokenClassification.from_pretrained(checkpoint)
-    windows = encode(documents, Tokenizer(checkpoint / "tokenizer.json"), LABELS, window=window)
+    tokenizer = Tokenizer(checkpoint / "tokenizer.json")
     clinical = [number for number, name in enumerate(bio_classes(LABELS)) if name[2:] in CLINICAL]
     plain = model.classifier.bias.detach().clone()
     scores: dict[float, float] = {}
     for constant in _CANDIDATES:
         _shift(model, plain, clinical, constant)
-        scores[constant] = exact_f1(model, documents, windows, LABELS)
+        scores[constant] = exact_f1(model, tokenizer, documents, LABELS, window=window)
         progress(f"clinical logits less {constant}: F1 {scores[constant]:.4f}")
     best = min(constant for constant in _CANDIDATES if scores[constant] >= max(scores.values()) - _TIE)
     _shift(model, plain, clinical, best)

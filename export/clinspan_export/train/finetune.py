@@ -10,23 +10,31 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
 
-from clinspan.documents.document import Document, Entity
+from clinspan.documents.document import Document
+from clinspan.documents.find import entities
 from clinspan.documents.scores import evaluate
 from clinspan.errors import InputError
+from clinspan.pipeline import Cutting, Job, by_note, jobs, note_spans, tokenize, window_ids, window_words
+from clinspan.text.decode import Words, label_table
+from clinspan.text.labels import detect
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings
-from clinspan_export.train.windows import TrainingRow, bio_classes, encode
+from clinspan_export.train.windows import TrainingRow, bio_classes, check_known, encode
 
 logger = logging.getLogger(__name__)
 _STATE = "training_state.pt"
+# Windows that are scored at once.
+_BATCH = 16
 
 
 def finetune(
@@ -60,38 +68,47 @@ def finetune(
         InputError: nothing to train on, an unknown label, or a state that other settings wrote.
     """
     torch.manual_seed(settings.seed)
-    tokenizer = AutoTokenizer.from_pretrained(base, use_fast=True)
     model = _model(base, bio_classes(labels)).to(device)
     # The runtime's own reading of the tokenizer: what is trained on is what will be asked.
-    tokenizer.save_pretrained(out)
-    reader = Tokenizer(out / "tokenizer.json")
-    rows = encode(train, reader, labels, window=settings.window)
+    AutoTokenizer.from_pretrained(base, use_fast=True).save_pretrained(out)
+    tokenizer = Tokenizer(out / "tokenizer.json")
+    rows = encode(train, tokenizer, labels, window=settings.window)
     if not rows:
         raise InputError("found no text to train on: the training documents are missing or all empty")
-    groups = {
-        name: (documents, encode(documents, reader, labels, window=settings.window))
-        for name, documents in development.items()
-    }
+    for document in chain.from_iterable(development.values()):
+        check_known(document, labels)
     steps = settings.epochs * sum(1 for _ in _batches(rows, settings, epoch=0))
-    run = _Run(model, settings, steps, device)
-    scores, first = _restore(run, out, settings) if resume else ([], 0)
-    for epoch in range(first, settings.epochs):
-        loss = run.epoch(_batches(rows, settings, epoch), progress)
-        figures = {name: run.score(docs, windows, labels) for name, (docs, windows) in groups.items()}
-        scores.append(float(np.mean(list(figures.values()))) if figures else -loss)
-        shown = " ".join(f"{name} {figure:.4f}" for name, figure in figures.items())
-        progress(f"epoch {epoch + 1}/{settings.epochs} loss {loss:.4f} {shown} mean {scores[-1]:.4f}")
-        best = int(np.argmax(scores)) if figures else epoch
+    run = _Run(model, tokenizer, labels, settings, steps)
+    scores = _restore(run, out) if resume else []
+    for epoch in range(len(scores), settings.epochs):
+        scores.append(_one_epoch(run, rows, development, epoch, progress))
+        best = int(np.argmax(scores)) if development else epoch
         if best == epoch:
             run.save(out)
         if keep_state:
-            run.keep(out / _STATE, scores, settings)
+            run.keep(out / _STATE, scores)
         if epoch - best >= settings.patience:
             progress(f"no better score for {settings.patience} epochs: stopped")
             break
     (out / _STATE).unlink(missing_ok=True)
-    best = int(np.argmax(scores)) if groups else len(scores) - 1
+    best = int(np.argmax(scores)) if development else len(scores) - 1
     return TrainingOutcome(best + 1, scores[best], tuple(scores))
+
+
+def _one_epoch(
+    run: _Run,
+    rows: Sequence[TrainingRow],
+    development: Mapping[str, Sequence[Document]],
+    epoch: int,
+    progress: Callable[[str], None],
+) -> float:
+    """Train one epoch; returns the mean F1 over the groups, or minus the loss where there are no groups."""
+    loss = run.epoch(_batches(rows, run.settings, epoch), progress)
+    figures = {name: run.score(documents) for name, documents in development.items()}
+    mean = float(np.mean(list(figures.values()))) if figures else -loss
+    shown = " ".join(f"{name} {figure:.4f}" for name, figure in figures.items())
+    progress(f"epoch {epoch + 1}/{run.settings.epochs} loss {loss:.4f} {shown} mean {mean:.4f}")
+    return mean
 
 
 def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
@@ -126,8 +143,16 @@ def _batches(
 class _Run:
     """A model in training, with its optimizer, its schedule and the running mean of its weights."""
 
-    def __init__(self, model: PreTrainedModel, settings: TrainingSettings, steps: int, device: str) -> None:
-        self.model, self.device, self.settings, self.steps = model, device, settings, steps
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: Tokenizer,
+        labels: Sequence[str],
+        settings: TrainingSettings,
+        steps: int,
+    ) -> None:
+        self.model, self.tokenizer, self.labels = model, tokenizer, labels
+        self.settings, self.steps = settings, steps
         plain = [p for p in model.parameters() if p.ndim < 2]
         matrices = [p for p in model.parameters() if p.ndim >= 2]
         groups = [{"params": matrices, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
@@ -144,8 +169,8 @@ class _Run:
         self.model.train()
         losses = []
         for batch in batches:
-            ids, mask, allowed = (tensor.to(self.device) for tensor in _tensors(batch))
-            with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
+            ids, mask, allowed = (tensor.to(self.model.device) for tensor in _tensors(batch))
+            with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
                 logits = self.model(input_ids=ids, attention_mask=mask).logits
             loss = _loss(logits.float(), allowed)
             self.optimizer.zero_grad(set_to_none=True)
@@ -168,24 +193,22 @@ class _Run:
                 if value.is_floating_point():
                     self.mean[name].lerp_(value, 1.0 - decay)
 
-    def score(
-        self, documents: Sequence[Document], windows: Sequence[TrainingRow], labels: Sequence[str]
-    ) -> float:
-        """Exact-span micro F1 of the averaged weights over the labels that each document's annotators looked for."""
+    def score(self, documents: Sequence[Document]) -> float:
+        """Score the averaged weights as `exact_f1` does."""
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean)
-        with torch.autocast(self.device.split(":")[0], dtype=torch.bfloat16):
-            figure = exact_f1(self.model, documents, windows, labels)
+        with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
+            figure = exact_f1(self.model, self.tokenizer, documents, self.labels, window=self.settings.window)
         self.model.load_state_dict(live)
         return figure
 
     def save(self, out: Path) -> None:
         self.model.save_pretrained(out, state_dict=self.mean)
 
-    def keep(self, path: Path, scores: Sequence[float], settings: TrainingSettings) -> None:
+    def keep(self, path: Path, scores: Sequence[float]) -> None:
         state = {
             "model": self.model.state_dict(), "mean": self.mean, "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.last_epoch, "scores": list(scores), "settings": asdict(settings),
+            "schedule": self.schedule.last_epoch, "scores": list(scores), "settings": asdict(self.settings),
             "random": torch.get_rng_state(),
         }  # fmt: skip
         with write_whole(path) as made:
@@ -194,32 +217,48 @@ class _Run:
 
 def exact_f1(
     model: PreTrainedModel,
+    tokenizer: Tokenizer,
     documents: Sequence[Document],
-    windows: Sequence[TrainingRow],
     labels: Sequence[str],
+    *,
+    window: int,
 ) -> float:
-    """Exact-span micro F1 over the labels that each document's annotators looked for; `windows` are the documents' own."""
+    """Exact-span micro F1, read as the runtime reads, over the labels that each document's annotators looked for."""
     model.eval()
-    found: list[set[Entity]] = [set() for _ in documents]
-    classes = bio_classes(labels)
-    for at in range(0, len(windows), 16):
-        batch = windows[at : at + 16]
-        ids, mask, _ = (tensor.to(model.device) for tensor in _tensors(batch))
-        with torch.no_grad():
-            picks = model(input_ids=ids, attention_mask=mask).logits.argmax(-1).cpu().numpy()
-        for row, pick in zip(batch, picks, strict=True):
-            found[row.document].update(_entities(row, pick, classes))
-    return (
-        evaluate(documents, [list(places) for places in found], labels=labels, resamples=0).micro["exact"].f1
-    )
+    table = label_table(detect(bio_classes(labels), scheme="BIO", outside="O"))
+    notes = (tokenize(document.text, tokenizer, Cutting(window)) for document in documents)
+    read = by_note(_read_windows(model, tokenizer, jobs(notes)))
+    found = [entities(note_spans(note, words, table)) for note, words in read]
+    return evaluate(documents, found, labels=labels, resamples=0).micro["exact"].f1
 
 
-def _restore(run: _Run, out: Path, settings: TrainingSettings) -> tuple[list[float], int]:
+def _read_windows(
+    model: PreTrainedModel, tokenizer: Tokenizer, waiting: Iterator[Job]
+) -> Iterator[tuple[Job, Words | None]]:
+    """Run the windows of notes, a batch at a time, and read their words."""
+    begin = len(tokenizer.prefix)
+    while batch := list(islice(waiting, _BATCH)):
+        framed = [tokenizer.frame(window_ids(note, window)) for note, window in batch if window is not None]
+        logits: Iterator[Any] = iter(())
+        if framed:
+            ids, mask = (tensor.to(model.device) for tensor in _padded(framed))
+            with torch.no_grad():
+                logits = iter(model(input_ids=ids, attention_mask=mask).logits.float().cpu().numpy())
+        for note, window in batch:
+            if window is None:
+                yield (note, window), None
+            else:
+                read = next(logits)[begin : begin + window.stop - window.start]
+                yield (note, window), window_words(note, window, read, "first")
+
+
+def _restore(run: _Run, out: Path) -> list[float]:
+    """Go on from the state in a folder, if there is one; returns the scores of its epochs."""
     path = out / _STATE
     if not path.exists():
-        return [], 0
-    state: dict[str, Any] = torch.load(path, map_location=run.device, weights_only=True)
-    if state["settings"] != asdict(settings):
+        return []
+    state: dict[str, Any] = torch.load(path, map_location=run.model.device, weights_only=True)
+    if state["settings"] != asdict(run.settings):
         raise InputError(
             f"{path} was written with other settings, {state['settings']}: use them, or another folder"
         )
@@ -228,17 +267,25 @@ def _restore(run: _Run, out: Path, settings: TrainingSettings) -> tuple[list[flo
     run.optimizer.load_state_dict(state["optimizer"])
     run.schedule.last_epoch = state["schedule"]
     torch.set_rng_state(state["random"].cpu())
-    return state["scores"], len(state["scores"])
+    scores: list[float] = state["scores"]
+    return scores
+
+
+def _padded(rows: Sequence[NDArray[np.int64]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask, int64 (b, t), of rows of ids, int64 (t,)."""
+    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for number, row in enumerate(rows):
+        ids[number, : len(row)] = torch.from_numpy(row)
+        mask[number, : len(row)] = 1
+    return ids, mask
 
 
 def _tensors(batch: Sequence[TrainingRow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    length = max(len(row.ids) for row in batch)
-    ids = torch.zeros(len(batch), length, dtype=torch.int64)
-    mask = torch.zeros(len(batch), length, dtype=torch.int64)
-    allowed = torch.zeros(len(batch), length, batch[0].allowed.shape[1], dtype=torch.bool)
+    """Ids and mask, int64 (b, t), and allowed classes, bool (b, t, c), of some rows."""
+    ids, mask = _padded([row.ids for row in batch])
+    allowed = torch.zeros(*ids.shape, batch[0].allowed.shape[1], dtype=torch.bool)
     for number, row in enumerate(batch):
-        ids[number, : len(row.ids)] = torch.from_numpy(row.ids)
-        mask[number, : len(row.ids)] = 1
         allowed[number, : len(row.ids)] = torch.from_numpy(row.allowed)
     return ids, mask, allowed
 
@@ -254,19 +301,3 @@ def _loss(logits: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
     logits, allowed = logits[counted], allowed[counted]
     right = logits.masked_fill(~allowed, -math.inf).logsumexp(-1)
     return (logits.logsumexp(-1) - right).mean()
-
-
-def _entities(
-    row: TrainingRow, pick: np.ndarray[Any, np.dtype[np.int64]], classes: Sequence[str]
-) -> Iterator[Entity]:
-    label, start, end = "", 0, 0
-    for at in np.flatnonzero(row.words[:, 1] > row.words[:, 0]):
-        prefix, _, name = classes[pick[at]].partition("-")
-        if label and (prefix != "I" or name != label):
-            yield Entity(start, end, label)
-            label = ""
-        if name and not label:
-            label, start = name, int(row.words[at, 0])
-        end = int(row.words[at, 1])
-    if label:
-        yield Entity(start, end, label)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from clinspan.documents.document import Document
 from clinspan.errors import InputError
+from clinspan.pipeline import Cutting, tokenize, window_ids
 from clinspan.text.encoding import Encoding
 from clinspan.text.tokenizer import Tokenizer
-from clinspan.text.windows import plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +28,10 @@ class TrainingRow:
     Attributes:
         ids: int64 (t,).
         allowed: bool (t, c), all False where a token carries no loss.
-        words: int32 (t, 2), the characters of the word that a token starts, (0, 0) where it starts no word.
-        document: index of its document.
     """
 
     ids: NDArray[np.int64]
     allowed: NDArray[np.bool_]
-    words: NDArray[np.int32]
-    document: int
 
 
 def bio_classes(labels: Sequence[str]) -> list[str]:
@@ -55,16 +51,28 @@ def encode(
         InputError: a document has an entity whose label is not in `labels`.
     """
     rows: list[TrainingRow] = []
-    for index, document in enumerate(documents):
-        encoding = tokenizer.encode(document.text)
-        words = _words(encoding)
-        allowed = _allowed(document, words, labels)
+    for document in documents:
+        check_known(document, labels)
+        note = tokenize(document.text, tokenizer, Cutting(window))
+        allowed = _allowed(document, _words(note.encoding), labels)
         frame = (len(tokenizer.prefix), len(tokenizer.suffix)), (0, 0)
-        for planned in plan(encoding.cuts, window=window):
-            part = slice(planned.start, planned.stop)
-            ids = tokenizer.frame(encoding.ids[part])
-            rows.append(TrainingRow(ids, np.pad(allowed[part], frame), np.pad(words[part], frame), index))
+        for planned in note.windows:
+            ids = tokenizer.frame(window_ids(note, planned))
+            rows.append(TrainingRow(ids, np.pad(allowed[planned.start : planned.stop], frame)))
     return rows
+
+
+def check_known(document: Document, labels: Sequence[str]) -> None:
+    """Refuse a document with a label that the model will not have.
+
+    Raises:
+        InputError: an entity's label is not in `labels`.
+    """
+    for entity in document.entities:
+        if entity.label not in labels:
+            raise InputError(
+                f"document {document.id} has an entity labelled {entity.label}: expected {', '.join(labels)}"
+            )
 
 
 def _words(encoding: Encoding) -> NDArray[np.int32]:
@@ -86,10 +94,6 @@ def _allowed(document: Document, words: NDArray[np.int32], labels: Sequence[str]
         if document.labels is not None and label not in document.labels:
             allowed[starts, 1 + 2 * number : 3 + 2 * number] = True
     for entity in document.entities:
-        if entity.label not in labels:
-            raise InputError(
-                f"document {document.id} has an entity labelled {entity.label}: expected {', '.join(labels)}"
-            )
         inside = np.flatnonzero(starts & (words[:, 0] < entity.end) & (words[:, 1] > entity.start))
         begin = 1 + 2 * labels.index(entity.label)
         allowed[inside] = False

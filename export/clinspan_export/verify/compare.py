@@ -16,10 +16,10 @@ import numpy.typing as npt
 from clinspan.bundle.manifest import Bundle
 from clinspan.documents.document import Document
 from clinspan.engine.session import Session
+from clinspan.pipeline import Cutting, note_spans, own_logits, stitch, tokenize, window_ids, window_words
 from clinspan.recognizer import Recognizer
-from clinspan.text.decode import Span, label_table, read_words, spans
+from clinspan.text.decode import Span, label_table
 from clinspan.text.tokenizer import Tokenizer
-from clinspan.text.windows import plan
 from clinspan_export.errors import ExportError
 from clinspan_export.verify.span_diff import Change, Counts, changes, count
 
@@ -79,35 +79,33 @@ def feeds(
 ) -> Iterator[dict[str, npt.NDArray[np.int64]]]:
     """Model inputs for every window of some notes, each int64 (1, t)."""
     for note in notes:
-        encoding = tokenizer.encode(note)
-        for w in plan(encoding.cuts, window=window):
-            ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
-            yield {
-                "input_ids": ids,
-                "attention_mask": np.ones_like(ids),
-                "token_type_ids": np.zeros_like(ids),
-            }
+        tokenized = tokenize(note, tokenizer, Cutting(window))
+        for planned in tokenized.windows:
+            ids = tokenizer.frame(window_ids(tokenized, planned))[None]
+            mask, types = np.ones_like(ids), np.zeros_like(ids)
+            yield {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
 def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Document]) -> Reference:
     """Run the PyTorch model over the very windows that the runtime uses."""
-    tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
-    table = label_table(bundle.labels)
+    tokenizer, table = Tokenizer(bundle.file(bundle.tokenizer)), label_table(bundle.labels)
+    cutting = Cutting(bundle.window, bundle.overlap)
     all_logits, all_spans = [], []
     for sample in samples:
-        encoding = tokenizer.encode(sample.text)
-        parts, words = [], []
-        for w in plan(encoding.cuts, window=bundle.window, overlap=bundle.overlap):
-            ids = tokenizer.frame(encoding.ids[w.start : w.stop])[None]
-            begin = len(tokenizer.prefix) + w.own_start - w.start
-            own = torch_logits(model, ids, np.ones_like(ids))[0, begin : begin + w.own_stop - w.own_start]
-            parts.append(own)
-            word_ids = encoding.word_ids[w.own_start : w.own_stop]
-            words.append(read_words(own, word_ids, bundle.aggregation, start=w.own_start))
-        none = np.zeros((0, len(bundle.labels.names)), np.float32)
-        all_logits.append(np.concatenate(parts) if parts else none)
-        all_spans.append(spans(sample.text, encoding, words, table))
+        note = tokenize(sample.text, tokenizer, cutting)
+        runs = [(window, _run(model, tokenizer, window_ids(note, window))) for window in note.windows]
+        words = [window_words(note, window, logits, bundle.aggregation) for window, logits in runs]
+        owned = [own_logits(window, logits) for window, logits in runs]
+        all_logits.append(stitch(owned, len(bundle.labels.names)))
+        all_spans.append(note_spans(note, words, table))
     return Reference(all_logits, all_spans)
+
+
+def _run(model: Any, tokenizer: Tokenizer, content: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """Logits of the PyTorch model for the tokens of one window, float32 (t, c), from int32 (t,)."""
+    ids = tokenizer.frame(content)[None]
+    begin = len(tokenizer.prefix)
+    return torch_logits(model, ids, np.ones_like(ids))[0, begin : begin + len(content)]
 
 
 def torch_logits(

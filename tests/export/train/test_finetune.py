@@ -211,16 +211,29 @@ def test_long_documents_lose_nothing(base: Path) -> None:
     from clinspan_export.train.windows import encode
 
     text = " . ".join(["she takes zinc daily"] * 40)
-    windows = encode([Document("1", text, ())], Tokenizer(base / "tokenizer.json"), ["DRUG"], window=20)
-    starts = [tuple(word) for window in windows for word in window.words.tolist() if word[1]]
-    assert "".join(text[a:b] for a, b in starts) == text.replace(" ", "")
-    assert max(len(window.ids) for window in windows) <= 22
+    tokenizer = Tokenizer(base / "tokenizer.json")
+    rows = encode([Document("1", text, ())], tokenizer, ["DRUG"], window=20)
+    first, last = len(tokenizer.prefix), len(tokenizer.suffix)
+    read = np.concatenate([row.ids[first:-last] for row in rows])
+    assert read.tolist() == tokenizer.encode(text).ids.tolist()
+    assert sum(row.allowed.any(axis=1).sum() for row in rows) == len(text.split())
+    assert max(len(row.ids) for row in rows) <= 20 + first + last
 
 
 def test_unknown_label_is_refused(base: Path) -> None:
     """An entity whose label is not among the classes is an error that names both."""
+    document = Document("1", "zinc", (Entity(0, 4, "DRUG"),))
     with pytest.raises(InputError, match="labelled DRUG: expected TEST"):
-        allowed_classes(base, Document("1", "zinc", (Entity(0, 4, "DRUG"),)), ["TEST"])
+        allowed_classes(base, document, ["TEST"])
+
+
+def test_unknown_label_to_select_on_is_refused(base: Path, tmp_path: Path) -> None:
+    """Before any epoch runs: a label that is not trained could only count as missed."""
+    from clinspan_export.train.finetune import finetune
+
+    development = {"dev": [Document("7", "zinc", (Entity(0, 4, "TEST"),))]}
+    with pytest.raises(InputError, match="document 7 has an entity labelled TEST: expected DRUG"):
+        finetune(notes(9), development, base, tmp_path, labels=["DRUG"], settings=settings(), progress=silent)
 
 
 def test_annotations_to_bundle_in_one_command(
