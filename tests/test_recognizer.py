@@ -84,6 +84,7 @@ def _corpus(corpora: Path) -> Iterator[str]:
         yield path.read_bytes().decode("utf-8")
 
 
+@pytest.mark.long
 def test_a_note_gives_the_same_bits_alone_and_among_others(starter: Recognizer, notes: list[str]) -> None:
     """In `pipe` with any neighbours, in any order."""
     alone = {note: starter.recognize(note) for note in notes}
@@ -92,6 +93,7 @@ def test_a_note_gives_the_same_bits_alone_and_among_others(starter: Recognizer, 
             assert found == alone.get(note, found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_number_of_threads_changes_no_bit(starter: Recognizer, notes: list[str], threads: int) -> None:
     """Spans and scores are equal, not close."""
@@ -123,6 +125,7 @@ def test_a_long_note_has_logits_for_every_token(starter: Recognizer, notes: list
     assert encoding.offsets[-1, 1] == len(note.rstrip())
 
 
+@pytest.mark.long
 def test_paragraphs_far_down_a_long_note_are_read_as_alone(starter: Recognizer) -> None:
     """An entity at the very end of 50,000 characters is found where it is."""
     note = "The patient slept well.\n\n" * 2000 + "She has pneumonia."

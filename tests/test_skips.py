@@ -17,6 +17,7 @@ WHOLE_FILE = "import pytest\n\npytest.importorskip('no_such_package')\n"
 LISTED = "import pytest\n\ndef test_one():\n    pytest.skip('no fork on this system')\n"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("content", "end"),
     [(ONE_TEST, "I felt like it"), (WHOLE_FILE, "no_such_package"), (LISTED, "")],

@@ -59,6 +59,7 @@ def flips(path: Path, masks: Callable[[random.Random], list[int]]) -> Iterator[N
             stream.write(content)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [TOKENIZER, bundles.MODEL])
 def test_every_byte_of_a_file_counts(whole: Path, name: str) -> None:
     """Any one byte changed, tokenizer or graph: refused by its hash before anything reads it."""
@@ -194,6 +195,7 @@ def places(data: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
         yield from places(value, (*path, key))
 
 
+@pytest.mark.long
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_manifest_with_anything_in_it_is_refused_or_read(whole: Path, data: st.DataObject) -> None:
@@ -224,6 +226,7 @@ def test_a_manifest_with_anything_in_it_is_refused_or_read(whole: Path, data: st
         (whole / MANIFEST).write_bytes(original)
 
 
+@pytest.mark.long
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8")))
 def test_any_bytes_for_a_manifest_are_refused(tmp_path: Path, content: bytes) -> None:

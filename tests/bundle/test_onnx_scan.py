@@ -101,6 +101,7 @@ def test_dimensions_are_read_packed_and_one_by_one(tmp_path: Path) -> None:
         assert read_outline(path).rows == {"table": 40}
 
 
+@pytest.mark.long
 @settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(sorted(MODELS)),

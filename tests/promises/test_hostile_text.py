@@ -88,6 +88,7 @@ HOSTILE: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_long_hostile_note_is_read_whole(family: Recognizer, kind: str) -> None:
     """40,000 characters of one kind: exact spans, and every token owned by exactly one window."""
