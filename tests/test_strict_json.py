@@ -13,7 +13,7 @@ import clinspan
 from clinspan import ClinspanError, InputError
 from clinspan.engine.profile import read_profile
 from clinspan.extract.notes import read_notes
-from clinspan.extract.results import read_records
+from clinspan.extract.results import read_result_lines
 from clinspan.serving.limits import Limits
 from clinspan.serving.request import parse_json as parse_body
 from clinspan.strict_json import Fields, parse_json, parse_object
@@ -75,7 +75,7 @@ def _notes(path: Path) -> object:
 READERS: dict[str, Callable[[Path], object]] = {
     "bundle": lambda path: Fields.parse(path.read_bytes(), path),
     "notes": _notes,
-    "earlier results": lambda path: list(read_records(path)),
+    "earlier results": lambda path: list(read_result_lines(path)),
     "request": lambda path: parse_body(path.read_bytes(), Limits()),
     "profile": read_profile,
 }
@@ -99,7 +99,7 @@ def test_every_reader_refuses_a_doubled_key(reader: str, tmp_path: Path) -> None
 def test_no_other_module_parses_json() -> None:
     """A second parser would be a second strictness."""
     # The manifest brings its own content into JSON's types; the other runs alone in a function's package.
-    allowed = {"strict_json.py", "bundle/manifest.py", "package/_probe.py"}
+    allowed = {"strict_json.py", "bundle/manifest.py", "package/parts/call_function.py"}
     source, found = Path(clinspan.__file__).parent, set()
     for file in source.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -24,15 +24,15 @@ def content(path: Path) -> str:
 
 
 @pytest.mark.parametrize("write", [as_file, as_folder])
-@pytest.mark.parametrize("before", [None, "before"])
+@pytest.mark.parametrize("before", [None, as_file, as_folder])
 def test_what_is_written_whole_takes_its_place(
-    tmp_path: Path, write: Callable[[Path, str], None], before: str | None
+    tmp_path: Path, write: Callable[[Path, str], None], before: Callable[[Path, str], None] | None
 ) -> None:
     """A file or a folder appears in a folder that may be new, replaces what stood there, and leaves nothing else."""
     place = tmp_path / "new" / "old"
     if before is not None:
         place.parent.mkdir()
-        write(place, before)
+        before(place, "before")
     with write_whole(place) as made:
         write(made, "after")
         assert place.exists() == (before is not None)

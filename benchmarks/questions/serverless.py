@@ -32,7 +32,8 @@ from benchmarks.run.harness import Answer, in_turn, options_parser
 from benchmarks.run.models import made_bundle, made_checkpoint
 from benchmarks.run.record import save
 from clinspan.bundle.loading import STARTER
-from clinspan.package.functions import Inputs, package_lambda
+from clinspan.package.functions import package_lambda
+from clinspan.package.parts.assemble import Inputs
 from clinspan.package.targets import target
 
 NOTE = (

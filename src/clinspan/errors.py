@@ -7,7 +7,8 @@
     ├── MissingDependencyError   an extra is not installed (also an ImportError)
     ├── InferenceError           the model ran and its answer cannot be used
     ├── DeadlineError            a call reached its timeout before it was done (also a TimeoutError)
-    └── ClosedError              the recognizer was closed before or during the call (also a RuntimeError)
+    ├── ClosedError              the recognizer was closed before or during the call (also a RuntimeError)
+    └── PackageError             a function's zip, a container or a wheelhouse cannot be made
 
 No message contains text of a note.
 """
@@ -60,6 +61,10 @@ class ClosedError(ClinspanError, RuntimeError):
         self, message: str = "this recognizer was closed: load another with Recognizer.load"
     ) -> None:
         super().__init__(message)
+
+
+class PackageError(ClinspanError):
+    """A package cannot be made: a wheel is missing, a limit is exceeded, or what was made does not run."""
 
 
 def raised_by(error: BaseException, library: str) -> bool:

@@ -59,7 +59,7 @@ def write_whole(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as work:
         made, old = Path(work, path.name), Path(work, f"{path.name}.old")
         yield made
-        if not path.is_dir():
+        if not (path.is_dir() or (path.exists() and made.is_dir())):
             made.replace(path)
             return
         path.rename(old)

@@ -181,7 +181,7 @@ def test_comparison_wants_as_many_findings_as_documents() -> None:
     """A list that is short is refused, on either side."""
     gold, found = material(3)
     for first, second in ((found[1:], found), (found, found[1:])):
-        with pytest.raises(InputError, match="expected as many"):
+        with pytest.raises(InputError, match="expected one list for each document"):
             compare(gold, first, second)
 
 

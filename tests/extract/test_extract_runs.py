@@ -122,7 +122,7 @@ def test_links_and_pipes_in_a_folder_do_not_hang(tmp_path: Path, extract: Run) -
     assert ["error" in row for row in rows(out)] == [False, False, True, True]
     assert "left out 2 files" in said
     assert "1 linked folder" in said
-    assert "1 no regular file" in said
+    assert "1 not a regular file" in said
 
 
 def test_an_output_inside_the_folder_is_not_read(tmp_path: Path, extract: Run) -> None:
@@ -446,7 +446,7 @@ def test_a_second_run_into_the_same_file_is_refused(tmp_path: Path, extract: Run
         fcntl.flock(other, fcntl.LOCK_EX)
         code, said = extract(source, "-f", "jsonl", "-o", out, "--resume")
     assert code == 1
-    assert "another process is writing it" in said
+    assert "another process is writing to it" in said
 
 
 def test_a_full_disk_leaves_whole_lines(tmp_path: Path) -> None:
@@ -517,7 +517,7 @@ def test_resume_after_kill_9_gives_the_same_bytes(tmp_path: Path) -> None:
     done = out.read_bytes().count(b"\n")
     code, said = finish(command(source, *options, "-o", out, "--resume"))
     assert code == 1
-    assert said.startswith(f"clinspan: going on after {done} notes\n".encode())
+    assert said.startswith(f"clinspan: continuing after {done} notes\n".encode())
     assert out.read_bytes() == whole.read_bytes()
 
 
@@ -546,7 +546,7 @@ def test_resume_says_how_many_are_done(tmp_path: Path, extract: Run) -> None:
     first = out.read_bytes()
     code, said = extract(*options, "--resume")
     assert code == 1
-    assert said.splitlines()[0] == "clinspan: going on after 3 notes"
+    assert said.splitlines()[0] == "clinspan: continuing after 3 notes"
     assert "1 note failed" in said
     assert out.read_bytes() == first
 

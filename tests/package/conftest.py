@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.package.functions import Inputs, Package, package_lambda
-from clinspan.package.resolve import resolve, runtime_requirements
+from clinspan.package.functions import Package, package_lambda
+from clinspan.package.parts.assemble import Inputs
+from clinspan.package.parts.resolve import resolve, runtime_requirements
 from clinspan.package.targets import PYTHONS, Target, target
 
 RUNNING = "{}.{}".format(*sys.version_info)

@@ -15,9 +15,10 @@ import pytest
 from tests.support.packages import small_wheels
 
 from clinspan.cli.main import main
-from clinspan.package import functions, selftest, sizes
-from clinspan.package.errors import PackageError
-from clinspan.package.functions import Inputs, package_gcf, package_lambda
+from clinspan.errors import PackageError
+from clinspan.package.functions import Package, package_gcf, package_lambda
+from clinspan.package.parts import self_test, sizes
+from clinspan.package.parts.assemble import Inputs
 from clinspan.package.targets import Target, target
 
 # The machine that this one is not: its binaries cannot run here, so no self-test is tried.
@@ -193,13 +194,13 @@ def test_one_precision_is_packed(tmp_path: Path, elsewhere: Target, inputs: Inpu
         assert list(json.loads(archive.read("bundle/clinspan.json"))["models"]) == ["int8"]
 
 
-def test_runtime_without_model_is_at_most_100_mb(package: functions.Package) -> None:
+def test_runtime_without_model_is_at_most_100_mb(package: Package) -> None:
     """Everything but the model and its tokenizer, bytecode included."""
     runtime = [p for p in package.parts if p.name not in ("model", "tokenizer and labels")]
     assert sum(part.unpacked for part in runtime) <= 100e6
 
 
-def test_self_test_ran_alone(package: functions.Package) -> None:
+def test_self_test_ran_alone(package: Package) -> None:
     """The real package was called in a bare interpreter and found spans."""
     assert package.tested is not None
     assert package.tested.spans > 0
@@ -211,7 +212,7 @@ def test_a_package_that_lacks_a_module_is_refused(unpacked: Path, tmp_path: Path
     shutil.copytree(unpacked, folder, copy_function=os.link)
     shutil.rmtree(folder / "numpy" / "linalg")
     with pytest.raises(PackageError, match="does not run alone"):
-        selftest.self_test(
+        self_test.self_test(
             sys.executable, [folder], entry=("lambda_function", "lambda_handler"), kind="lambda"
         )
 
@@ -228,4 +229,4 @@ def test_a_package_that_reaches_outside_is_refused(unpacked: Path, tmp_path: Pat
     shutil.copytree(unpacked, folder, copy_function=os.link)
     (tmp_path / "reaching.py").rename(folder / "reaching.py")
     with pytest.raises(PackageError, match=r"files from outside: .*helper\.py"):
-        selftest.self_test(sys.executable, [folder], entry=("reaching", "lambda_handler"), kind="lambda")
+        self_test.self_test(sys.executable, [folder], entry=("reaching", "lambda_handler"), kind="lambda")

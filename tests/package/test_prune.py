@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.package import selftest
 from clinspan.package.functions import Package
-from clinspan.package.own import own_files
-from clinspan.package.prune import RULES, Rule, is_licence, left_out
+from clinspan.package.parts import self_test
+from clinspan.package.parts.leave_out import RULES, Rule, is_licence, left_out
+from clinspan.package.parts.own_files import own_files
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_nothing_that_inference_uses_is_left_out(everything: Path) -> None:
     for module, function, kind in [("handler", "handler", "lambda"), ("http", "http", "http")]:
         entry = everything / f"entry_{module}.py"
         entry.write_text(f"from clinspan.serving import {function} as entry\n")
-        found = selftest.self_test(sys.executable, [everything], entry=(entry.stem, "entry"), kind=kind)
+        found = self_test.self_test(sys.executable, [everything], entry=(entry.stem, "entry"), kind=kind)
         paths = [Path(path).relative_to(everything.resolve()).as_posix() for path in found.used]
         assert len(paths) > 100
         assert [path for path in paths if left_out(path)] == []
@@ -77,7 +77,7 @@ def test_every_licence_text_is_packed(package: Package, wheels: Path) -> None:
         ("onnxruntime/tools/license_check.py", False),
         ("numpy/linalg/_umath_linalg.cpython-311-x86_64-linux-gnu.so", True),
         ("onnxruntime/capi/libonnxruntime_providers_shared.so", True),
-        ("clinspan/serverless/aws.py", True),
+        ("clinspan/serving/aws_lambda.py", True),
     ],
 )
 def test_rules_on_paths(path: str, kept: bool) -> None:

@@ -19,10 +19,13 @@ import pytest
 from tests.support.packages import runtime_api, services, small_wheels
 
 from clinspan import Recognizer
-from clinspan.package.folders import package_container, package_wheelhouse
-from clinspan.package.functions import Inputs, Package, entry_of, package_lambda
-from clinspan.package.selftest import elf_machine
+from clinspan.package.container import package_container
+from clinspan.package.entry_point import entry_point
+from clinspan.package.functions import Package, package_lambda
+from clinspan.package.parts.assemble import Inputs
+from clinspan.package.parts.self_test import elf_machine
 from clinspan.package.targets import Target, target
+from clinspan.package.wheelhouse import package_wheelhouse
 
 NOTE = "She has pneumonia and was given ceftriaxone."
 
@@ -106,7 +109,7 @@ def test_framework_loses_and_mixes_up_nothing(unpacked: Path, tmp_path: Path, co
     """Many requests from eight clients at once: each gets its own answer."""
     task = tmp_path / "source"
     shutil.copytree(unpacked, task, copy_function=os.link)
-    (task / "main.py").write_text(entry_of("main.clinspan_http", "http").source)
+    (task / "main.py").write_text(entry_point("main.clinspan_http", "http").source)
     recognizer = Recognizer.load()
     notes = [f"{'Seen on ward. ' * k}She has pneumonia and no fever, bed {k}." for k in range(40)]
     expected = [[(s.label, s.start, s.end, s.text) for s in spans] for spans in recognizer.pipe(notes)]

@@ -15,12 +15,12 @@ from tests.support.packages import small_wheels
 
 from clinspan.bundle.manifest import open_bundle
 from clinspan.cli.main import main
-from clinspan.package.errors import PackageError
-from clinspan.package.folders import package_wheelhouse
-from clinspan.package.functions import Inputs
-from clinspan.package.resolve import read_wheel
-from clinspan.package.sbom import SBOM, sbom
+from clinspan.errors import PackageError
+from clinspan.package.parts.assemble import Inputs
+from clinspan.package.parts.resolve import read_wheel
+from clinspan.package.parts.sbom import SBOM, bill_of_materials
 from clinspan.package.targets import Target
+from clinspan.package.wheelhouse import package_wheelhouse
 
 OTHER = "x86_64" if platform.machine() in ("aarch64", "arm64") else "arm64"
 
@@ -99,7 +99,7 @@ def test_other_parts_are_another_document(inputs: Inputs, tmp_path: Path) -> Non
     wheels = [read_wheel(path) for path in sorted(inputs.wheels.glob("*.whl"))]
     bundle = open_bundle(str(inputs.model))
     first, same, other = (
-        sbom("lambda", order, replace(bundle, models={precision: bundle.models[precision]}))
+        bill_of_materials("lambda", order, replace(bundle, models={precision: bundle.models[precision]}))
         for order, precision in ((wheels, "int8"), (wheels[::-1], "int8"), (wheels, "fp32"))
     )
     assert first == same
@@ -140,7 +140,7 @@ def test_licences_are_what_wheels_say(tmp_path: Path, fields: str, expected: obj
     path = tmp_path / "thing-1.0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("thing-1.0.dist-info/METADATA", f"Metadata-Version: 2.4\nName: thing\n{fields}")
-    text = sbom(
+    text = bill_of_materials(
         "lambda", [read_wheel(path)], open_bundle(small_wheels.stand_in_bundle(tmp_path / "b", "int8"))
     )
     check_valid(text.decode())
@@ -153,4 +153,6 @@ def test_a_wheel_without_metadata_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "thing-1.0-py3-none-any.whl"
     zipfile.ZipFile(path, "w").close()
     with pytest.raises(PackageError, match="METADATA"):
-        sbom("lambda", [read_wheel(path)], open_bundle(small_wheels.stand_in_bundle(tmp_path / "b", "int8")))
+        bill_of_materials(
+            "lambda", [read_wheel(path)], open_bundle(small_wheels.stand_in_bundle(tmp_path / "b", "int8"))
+        )

@@ -32,7 +32,7 @@ from tokenizers import Tokenizer
 import clinspan
 from clinspan import LoadOptions, Recognizer, Span
 from clinspan import textfiles as lines
-from clinspan.cli.base import write_stdout
+from clinspan.cli.console import write_stdout
 from clinspan.cli.main import main
 from clinspan.clinical import assertions, regimens
 from clinspan.documents import annotated, automl, brat, conll
@@ -43,7 +43,7 @@ from clinspan.documents.scores import evaluate
 from clinspan.engine.calls import begin
 from clinspan.engine.profile import read_profile
 from clinspan.extract import results
-from clinspan.extract.notes import Reading, list_notes, read_notes
+from clinspan.extract.notes import ReadOptions, list_notes, read_notes
 from clinspan.serving import Limits, Service, make_handler, make_http
 from clinspan.serving.request import parse_json, parse_request
 
@@ -84,7 +84,7 @@ NO_NOTE_THERE = {
     "serving/__init__.py": "looks up a name",
     "cli/extract.py:_check:": "says the command line's own options",
     "cli/extract.py:_threshold": "says the command line's own options",
-    "cli/base.py:split_pairs": "says the command line's own options",
+    "cli/pairs.py:split_pairs": "says the command line's own options",
     "documents/pdf.py:read_pdf:MissingDependencyError": "imports",
     "clinical/cues/files.py": "reads files of cues, before any note",
 }
@@ -302,7 +302,8 @@ path("gzip cut off", reading(notes_of, "notes.jsonl.gz", PACKED[:-9]))
 path("gzip damaged", reading(notes_of, "notes.jsonl.gz", b"x" + PACKED))
 path("line too long", lambda place: list(lines.read_lines(Path(place.write("a.jsonl", NOTE)), max_bytes=9)))
 path(
-    "text too long", lambda p: [e.read() for e in list_notes([p.write("a.txt", NOTE)], Reading(max_bytes=9))]
+    "text too long",
+    lambda p: [e.read() for e in list_notes([p.write("a.txt", NOTE)], ReadOptions(max_bytes=9))],
 )
 path("id", reading(notes_of, "notes.jsonl", json.dumps({"text": NOTE, "id": [NOTE]})))
 path("stdin fails", lambda place: on_a_broken_disk("stdin", lambda: list(read_notes(["-"]))))
@@ -460,7 +461,7 @@ def twice_open(place: Place) -> None:
 for kind in EARLIER:
     path(f"resume {kind}", partial(resumed, kind=kind))
 path("results locked", twice_open)
-path("results unreadable", lambda place: list(results.read_records(place.root / "inputs")))
+path("results unreadable", lambda place: list(results.read_result_lines(place.root / "inputs")))
 
 # Functions in the cloud -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clinspan.bundle.manifest import Bundle
-from clinspan.cli.base import split_pairs
+from clinspan.cli.pairs import split_pairs
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import SCHEMES
 from clinspan_export.checkpoint import Trust

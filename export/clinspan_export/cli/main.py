@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from clinspan.cli.base import DONE, FAILED, INTERRUPTED, WRONG_USAGE
+from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan_export.cli import check, export, sign, train
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clinspan.documents import automl, jsonl
-from clinspan.documents.annotated import read_annotated
+from clinspan.documents.annotated import line_format, read_annotated
 from clinspan.documents.document import Document
 from clinspan.errors import InputError
 from clinspan.strict_json import parse_object
@@ -89,7 +89,7 @@ def _documents(path: Path, format: str | None) -> Iterator[tuple[str, Document |
 def _attempt(line: str, where: str, number: int, folder: Path, format: str | None) -> Document | InputError:
     try:
         row = parse_object(line, where)
-        if format == "jsonl" or (format is None and "text" in row):
+        if (line_format(row) if format is None else format) == "jsonl":
             return jsonl.parse(row, where, str(number))
         return automl.parse(row, where, str(number), folder)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""`clinspan evaluate`: measure a model on annotated documents, through the runtime itself."""
+"""`clinspan evaluate`: measure a model on annotated documents, as the runtime runs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from clinspan.cli.base import Load, split_pairs, write_text
+from clinspan.cli.console import write_text
+from clinspan.cli.load_flags import add_load_flags, load
+from clinspan.cli.pairs import split_pairs
 from clinspan.documents.annotated import FORMATS, read_annotated
 from clinspan.documents.find import find
 from clinspan.documents.score_report import as_html, as_json, as_table
@@ -15,16 +17,14 @@ from clinspan.errors import InputError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `clinspan evaluate`, those of the model aside."""
+    """Add the options of `clinspan evaluate`."""
     parser.add_argument(
         "--gold",
         required=True,
         metavar="PATH",
         help="annotated documents: AutoML or own .jsonl, CoNLL, BRAT folder",
     )
-    parser.add_argument(
-        "--gold-format", choices=FORMATS, help="told by the path and the first line otherwise"
-    )
+    parser.add_argument("--gold-format", choices=FORMATS, help="default: told by the path and the first line")
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="how to write the scores"
     )
@@ -37,16 +37,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--label",
         action="append",
         metavar="NAME",
-        help="score this label; repeatable; all annotated ones otherwise",
+        help="score this label; repeatable (default: all that are annotated)",
     )
     parser.add_argument(
-        "--resamples", type=int, default=1000, help="bootstrap draws behind the intervals; 0 for none"
+        "--resamples",
+        type=int,
+        default=1000,
+        help="bootstrap draws for the intervals; 0 leaves them out (%(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
+    add_load_flags(parser)
+    parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, load: Load) -> str:
-    """Evaluate as the options say; returns the scores to print.
+def run(options: argparse.Namespace) -> None:
+    """Evaluate as the options say, and print the scores.
 
     Raises:
         InputError: the annotated documents or an option cannot be used.
@@ -62,5 +67,6 @@ def run(options: argparse.Namespace, load: Load) -> str:
         title = f"{recognizer.report().model} on {Path(options.gold).name}"
         write_text(Path(options.html), as_html(scores, gold, found, title=title))
     if options.format == "json":
-        return as_json(scores, {"gold": options.gold, "model": asdict(recognizer.report()), "map": names})
-    return as_table(scores)
+        print(as_json(scores, {"gold": options.gold, "model": asdict(recognizer.report()), "map": names}))
+    else:
+        print(as_table(scores))

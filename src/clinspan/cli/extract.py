@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clinspan.cli.base import DONE, FAILED, Load, UsageError, write_stdout
+from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
+from clinspan.cli.load_flags import add_load_flags, load
 from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.errors import InputError
-from clinspan.extract.notes import Entry, Reading, list_notes
+from clinspan.extract.notes import Entry, ReadOptions, list_notes
 from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
 from clinspan.extract.output import FORMATS, as_jsonl, as_table, failure_as_jsonl, failure_as_table
-from clinspan.extract.results import Record, ResultFile, read_records
+from clinspan.extract.results import ResultFile, ResultLine, read_result_lines
 from clinspan.text.decode import AGGREGATIONS, Threshold
 from clinspan.textfiles import MAX_BYTES
 
@@ -26,12 +27,12 @@ _NAMED = 5
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of `clinspan extract`, those of the model aside."""
+    """Add the options of `clinspan extract`."""
     parser.add_argument(
         "sources",
         nargs="+",
         metavar="PATH",
-        help="text file, .jsonl of notes, either as .gz, a folder of such files, or - for standard input",
+        help="text file, .jsonl of notes, .gz of either, a folder of such files, or - for standard input",
     )
     parser.add_argument("-f", "--format", choices=FORMATS, default="table", help="how to write the spans")
     parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of to standard output")
@@ -39,14 +40,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     again.add_argument(
         "--resume",
         action="store_true",
-        help="go on where an earlier run into the same --output ended, however it ended; begins if there is none",
+        help="continue where an earlier run into the same --output ended; without one, start from the beginning",
     )
     again.add_argument("--force", action="store_true", help="overwrite an --output that is not empty")
     parser.add_argument(
         "--on-error",
         choices=("stop", "skip"),
         default="stop",
-        help="at a note that cannot be read: stop, or write its error in its place, go on, and exit with 1",
+        help="at a note that cannot be read: stop; or write its error in its place, continue, and exit with 1",
     )
     parser.add_argument("--text-field", default="text", help="field of a .jsonl line that holds the note")
     parser.add_argument("--id-field", default="id", help="field of a .jsonl line that names the note")
@@ -65,19 +66,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="leave out spans that score less; repeatable per label",
     )
     parser.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
+    add_load_flags(parser)
+    parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace, load: Load) -> int:
+def run(options: argparse.Namespace) -> int:
     """Extract as the options say; returns the exit code.
 
     Raises:
-        UsageError: the options ask for what cannot be.
+        UsageError: the options contradict each other or the files.
         ClinspanError: a note failed and was not to be skipped, or the results cannot be written.
     """
     _check(options)
     threshold = _threshold(options.threshold)
     output = Path(options.output) if options.output else None
-    reading = Reading(options.text_field, options.id_field, options.max_note_bytes, exclude=output)
+    reading = ReadOptions(options.text_field, options.id_field, options.max_note_bytes, exclude=output)
     batch = Batch(load(options), threshold, options.aggregation)
     batch.pipe(iter(()))  # refuses wrong options before a file is touched
     entries = list_notes(options.sources, reading)
@@ -101,20 +104,20 @@ def _check(options: argparse.Namespace) -> None:
     if options.max_note_bytes < 1:
         raise UsageError(f"--max-note-bytes is {options.max_note_bytes}: expected at least 1")
     if options.resume and (options.output is None or options.format != "jsonl"):
-        raise UsageError("--resume goes on with a file of JSON lines: it needs --format jsonl and --output")
+        raise UsageError("--resume continues a file of JSON lines: it needs --format jsonl and --output")
     if options.output is None:
         return
     output = Path(options.output)
     if options.resume and output.exists() and not output.is_file():
-        raise UsageError(f"--resume needs a file to go on with, and {output} is none")
+        raise UsageError(f"--resume continues a file, and {output} is not one")
     if not (options.resume or options.force) and output.is_file() and output.stat().st_size:
-        again = "--resume to go on with it, " if options.format == "jsonl" else ""
+        again = "--resume to continue it, " if options.format == "jsonl" else ""
         raise UsageError(f"{output} is not empty: {again}--force to overwrite it, or another --output")
 
 
 def _check_source(source: str, output: str | None) -> None:
     path = Path(source)
-    # A pipe is as good as a file: <(zcat note.gz).
+    # A pipe will do as well as a file: <(zcat note.gz).
     if source != "-" and not path.exists():
         raise UsageError(f"{source} is neither a file nor a folder")
     if source != "-" and output is not None and Path(output).exists() and path.samefile(output):
@@ -151,41 +154,41 @@ def _shown(outcome: Result | Failure, form: str) -> str:
 
 
 def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Failed) -> int:
-    """Draw the entries that an earlier run has done; returns the bytes of its complete lines.
+    """Skip the entries that an earlier run has done; returns the bytes of its complete lines.
 
     Raises:
-        InputError: what it has done is not the beginning of what is asked for now.
+        InputError: its results are not the first of those asked for now.
     """
     end = count = 0
-    sample: tuple[Entry, Record] | None = None
-    for record in read_records(output):
+    sample: tuple[Entry, ResultLine] | None = None
+    for line in read_result_lines(output):
         entry = next(entries, None)
         if entry is None:
-            raise InputError(f"{record.where}: {output} holds more results than there are notes")
-        if entry.id != record.id:
+            raise InputError(f"{line.where}: {output} holds more results than there are notes")
+        if entry.id != line.id:
             raise InputError(
-                f"{record.where} is of the note {record.id!r}, and the note in its place is {entry.id!r}: "
+                f"{line.where} is of the note {line.id!r}, and the note in its place is {entry.id!r}: "
                 "--resume needs the same notes in the same order"
             )
-        if record.error is not None:
-            failed.add(Failure(record.id, record.error))
-        elif record.spans or sample is None:
-            sample = entry, record
-        count, end = count + 1, record.end
+        if line.error is not None:
+            failed.add(Failure(line.id, line.error))
+        elif line.spans or sample is None:
+            sample = entry, line
+        count, end = count + 1, line.end
     if sample is not None:
         _check_same(*sample, batch)
-    print(f"clinspan: going on after {_count(count, 'note')}", file=sys.stderr)
+    print(f"clinspan: continuing after {_count(count, 'note')}", file=sys.stderr)
     return end
 
 
-def _check_same(entry: Entry, record: Record, batch: Batch) -> None:
-    """Read one note again: results of another model or other options must not get into one file."""
+def _check_same(entry: Entry, line: ResultLine, batch: Batch) -> None:
+    """Read one note again, so that results of another model or other options do not get into the file."""
     # Batches on a GPU may differ in the last digits of a score.
     if batch.recognizer.report().provider != CPU_PROVIDER:
         return
-    if _shown(alone(batch, entry), "jsonl") != record.line:
+    if _shown(alone(batch, entry), "jsonl") != line.line:
         raise InputError(
-            f"{record.where}: its note gives something else now: --resume needs the same model, options and notes"
+            f"{line.where}: its note has other results now: --resume needs the same model, options and notes"
         )
 
 
@@ -221,7 +224,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _with_progress(results: Iterable[Result | Failure], failed: _Failed) -> Iterator[Result | Failure]:
-    """Count the notes, on a terminal's standard error once there are several."""
+    """Count the notes, and show the count on a terminal once there are several."""
     shown = sys.stderr.isatty()
     began = last = time.monotonic()
     characters = count = 0

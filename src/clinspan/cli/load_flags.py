@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from clinspan.bundle.load_options import LoadOptions
-from clinspan.cli.base import UsageError
+from clinspan.cli.console import UsageError
 from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 
@@ -39,7 +39,7 @@ def load(options: argparse.Namespace) -> Recognizer:
     """Load the model that the flags ask for.
 
     Raises:
-        UsageError: they ask for what cannot be.
+        UsageError: there is no such folder, or a flag makes no sense for the model.
         ClinspanError: the model cannot be used.
     """
     check_model(options.model)
@@ -50,5 +50,5 @@ def load(options: argparse.Namespace) -> Recognizer:
     }
     try:
         return Recognizer.load(options.model, options=LoadOptions(**given))
-    except InputError as error:  # nothing was read yet: what is wrong is an option
+    except InputError as error:  # no note was read yet: an option is wrong
         raise UsageError(str(error)) from error

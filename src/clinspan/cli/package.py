@@ -1,31 +1,32 @@
-"""`clinspan package ...`: the command line. Imports the rest of this package only when it runs."""
+"""`clinspan package`: make a function's zip, a container or a wheelhouse."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from clinspan.package.targets import ARCHITECTURES, PYTHONS
+from clinspan.package import targets
+from clinspan.package.container import package_container
+from clinspan.package.entry_point import LAMBDA_HANDLER
+from clinspan.package.functions import Package, package_gcf, package_lambda
+from clinspan.package.parts.assemble import Inputs
+from clinspan.package.targets import ARCHITECTURES, PYTHONS, Target
+from clinspan.package.wheelhouse import package_wheelhouse
 
-if TYPE_CHECKING:
-    from clinspan.package.functions import Inputs, Package
-    from clinspan.package.targets import Target
 
-
-def register(commands: Any) -> None:
-    """Add `package` to the subcommands of the command line."""
-    package = commands.add_parser("package", help="make a function's zip, a container or a wheelhouse")
-    kinds = package.add_subparsers(metavar="KIND", required=True)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the kinds of packages and their options."""
+    kinds = parser.add_subparsers(metavar="KIND", required=True)
 
     aws = kinds.add_parser("lambda", help="a zip for AWS Lambda")
     _add_inputs(aws, out="the .zip to write")
     _add_test_options(aws)
     aws.add_argument(
         "--handler",
+        default=LAMBDA_HANDLER,
         metavar="NAME",
-        help="MODULE.FUNCTION to make, or FILE.py:FUNCTION of your own (lambda_function.lambda_handler)",
+        help="MODULE.FUNCTION to make, or FILE.py:FUNCTION of your own (%(default)s)",
     )
     aws.add_argument("--layers", action="store_true", help="runtime and model as layers beside the function")
     aws.set_defaults(run=_lambda)
@@ -35,7 +36,7 @@ def register(commands: Any) -> None:
     _add_test_options(gcf)
     gcf.set_defaults(run=_gcf)
 
-    container = kinds.add_parser("container", help="a Dockerfile and all that it needs")
+    container = kinds.add_parser("container", help="a folder with a Dockerfile and all that it needs")
     _add_inputs(container, out="the folder to make")
     container.add_argument(
         "--server", choices=("lambda", "http"), default="lambda", help="what the image answers to"
@@ -54,19 +55,20 @@ def _add_inputs(
     parser: argparse.ArgumentParser, *, out: str, architectures: tuple[str, ...] = ARCHITECTURES
 ) -> None:
     parser.add_argument("--out", required=True, type=Path, help=out)
-    parser.add_argument("--model", metavar="DIR", help="bundle to pack; the bundled starter otherwise")
-    parser.add_argument("--precision", help="int8, fp32 or fp16; the best for CPU otherwise")
-    parser.add_argument("--arch", choices=architectures, help="of the target; this machine's otherwise")
-    parser.add_argument("--python", choices=PYTHONS, help="of the target; this one's where it has wheels")
+    parser.add_argument("--model", metavar="DIR", help="bundle to pack (default: the bundled starter)")
+    parser.add_argument("--precision", help="int8, fp32 or fp16 (default: the best for CPU)")
+    parser.add_argument("--arch", choices=architectures, help="of the target (default: this machine's)")
     parser.add_argument(
-        "--glibc", type=_glibc, metavar="2.N", help="of the target, where it is not the service's own"
+        "--python", choices=PYTHONS, help="of the target (default: this one's, if it has wheels)"
     )
+    parser.add_argument("--glibc", type=_glibc, metavar="2.N", help="of the target (default: the service's)")
     parser.add_argument(
-        "--wheels", type=Path, metavar="DIR", help="take wheels from here, and ask no index for any"
+        "--wheels", type=Path, metavar="DIR", help="take all wheels from here, without an index"
     )
     parser.add_argument(
         "--sbom", type=Path, metavar="FILE", help="write the CycloneDX bill of materials here too"
     )
+    parser.set_defaults(interpreter=None, keep=[])
 
 
 def _add_test_options(parser: argparse.ArgumentParser) -> None:
@@ -85,19 +87,17 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
 def _glibc(text: str) -> int:
     major, _, minor = text.partition(".")
     if major != "2" or not minor.isdecimal() or int(minor) < 17:
-        raise argparse.ArgumentTypeError(f"{text} is no glibc from 2.17 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a glibc from 2.17 on")
     return int(minor)
 
 
 def _lambda(options: argparse.Namespace) -> None:
-    from clinspan.package.functions import LAMBDA_HANDLER, package_lambda
-
     target = _target("lambda", options)
     made = package_lambda(
         options.out,
         target,
         _inputs(options),
-        handler=options.handler or LAMBDA_HANDLER,
+        handler=options.handler,
         layers=options.layers,
         progress=_progress,
     )
@@ -105,8 +105,6 @@ def _lambda(options: argparse.Namespace) -> None:
 
 
 def _gcf(options: argparse.Namespace) -> None:
-    from clinspan.package.functions import package_gcf
-
     target = _target("gcf", options)
     made = package_gcf(options.out, target, _inputs(options), progress=_progress)
     _report(
@@ -115,8 +113,6 @@ def _gcf(options: argparse.Namespace) -> None:
 
 
 def _container(options: argparse.Namespace) -> None:
-    from clinspan.package.folders import package_container
-
     made = package_container(
         options.out,
         _target("container", options),
@@ -133,8 +129,6 @@ def _container(options: argparse.Namespace) -> None:
 
 
 def _wheelhouse(options: argparse.Namespace) -> None:
-    from clinspan.package.folders import package_wheelhouse
-
     made = package_wheelhouse(
         options.out,
         _target("wheelhouse", options),
@@ -163,20 +157,16 @@ def _report(made: Package, target: Target, last: str) -> None:
 
 
 def _target(service: str, options: argparse.Namespace) -> Target:
-    from clinspan.package.targets import target
-
-    return target(service, arch=options.arch, python=options.python, glibc=options.glibc)
+    return targets.target(service, arch=options.arch, python=options.python, glibc=options.glibc)
 
 
 def _inputs(options: argparse.Namespace) -> Inputs:
-    from clinspan.package.functions import Inputs
-
     return Inputs(
         model=options.model,
         precision=options.precision,
         wheels=options.wheels,
-        interpreter=getattr(options, "interpreter", None),
-        keep=tuple(getattr(options, "keep", ())),
+        interpreter=options.interpreter,
+        keep=tuple(options.keep),
         sbom=options.sbom,
     )
 

@@ -1,10 +1,10 @@
-"""Annotated documents in whichever of the known formats a path holds."""
+"""Read annotated documents in whichever of the known formats a path holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from clinspan.documents import automl, brat, conll
 from clinspan.documents import jsonl as own
@@ -20,7 +20,7 @@ def read_annotated(path: str | Path, *, format: str | None = None) -> Iterator[D
 
     Args:
         path: a JSONL file (AutoML's or this project's), a folder in BRAT standoff, or a CoNLL file.
-        format: one of `FORMATS`; None to tell by the path and the first line.
+        format: one of `FORMATS`; None to tell it by the path and the first line.
 
     Raises:
         InputError: the format is unknown or the data breaks it; the message gives file and line.
@@ -42,9 +42,14 @@ def _guess(path: Path) -> str:
         return "conll"
     if path.suffix not in (".jsonl", ".json"):
         raise InputError(
-            f"{path}: cannot tell its format by its name; expected .jsonl, .conll, .bio, .iob, .tsv or a folder of BRAT "
+            f"{path}: its name does not tell its format: expected .jsonl, .conll, .bio, .iob, .tsv or a folder of BRAT "
             "files, or name the format"
         )
-    for _, row in islice(read_objects(path), 1):
-        return "jsonl" if "text" in row else "automl"
+    for _, row in read_objects(path):
+        return line_format(row)
     raise InputError(f"{path}: empty, no document to read")
+
+
+def line_format(row: Mapping[str, Any]) -> str:
+    """Tell the format of a JSONL file by the object on one of its lines."""
+    return "jsonl" if "text" in row else "automl"

@@ -36,7 +36,7 @@ def read(path: Path) -> Iterator[Document]:
 
 
 def parse(row: Mapping[str, Any], where: str, name: str, folder: Path) -> Document:
-    """One document from its JSON object; a PDF's path counts from `folder`."""
+    """Check one document's JSON object; a PDF's path counts from `folder`."""
     snippet = _field(row, "text_snippet")
     if snippet is None and "document" in row:
         pdf = _pdf_path(row["document"], where, folder)
@@ -47,9 +47,11 @@ def parse(row: Mapping[str, Any], where: str, name: str, folder: Path) -> Docume
             raise InputError(f"{where}: text_snippet.content is {kind(content)}, expected a string")
         text = content
     rows = _field(row, "annotations")
-    if rows is not None and not isinstance(rows, list):
+    if rows is None:
+        rows = []
+    if not isinstance(rows, list):
         raise InputError(f"{where}: annotations is {kind(rows)}, expected a list")
-    return Document(name, text, checked((_entity(entity, where) for entity in rows or ()), len(text), where))
+    return Document(name, text, checked((_entity(entity, where) for entity in rows), len(text), where))
 
 
 def _entity(row: object, where: str) -> Entity:
@@ -79,7 +81,7 @@ def _pdf_path(document: object, where: str, folder: Path) -> Path:
     uri = uris[0].removeprefix("file://")
     if "://" in uri:
         raise InputError(
-            f"{where}: a PDF at a remote address, and clinspan opens no connection: copy the file here and "
+            f"{where}: the PDF is at a remote address, and clinspan opens no connections: copy the file here and "
             "give its path"
         )
     return folder / uri

@@ -1,7 +1,7 @@
 """BRAT standoff: a folder with `NAME.txt` and, beside it, `NAME.ann`. See https://brat.nlplab.org/standoff.html.
 
-Text-bound annotations (lines that start with T) are read; relations, events, attributes and notes are not entities and
-are passed over.
+Text-bound annotations (lines that start with T) are read. Relations, events, attributes and notes are not entities and
+are skipped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def read(folder: Path) -> Iterator[Document]:
     """Read a folder's documents in the order of their names; a text without .ann has no entities.
 
     Raises:
-        InputError: the folder holds no .txt, an .ann has no text, a file cannot be read, or an annotation is broken,
+        InputError: the folder has no .txt, an .ann has no text, a file cannot be read, or an annotation is broken,
             discontinuous (clinspan's entities are one stretch) or does not quote its text.
     """
     texts = sorted(folder.glob("*.txt"))
@@ -60,7 +60,7 @@ def _entities(path: Path, text: str) -> Iterator[Entity]:
             raise InputError(f"{where}: expected two offsets after the label")
         start, end = (offset(part, "an offset", where) for part in offsets)
         entity = Entity(start, end, place[0])
-        # BRAT writes a line end inside an annotation as a blank.
+        # BRAT writes a line end inside an annotation as a space.
         if text[entity.start : entity.end].split() != parts[2].split():
             raise InputError(
                 f"{where}: the annotation does not quote its text at {entity.start} to {entity.end}"
@@ -72,7 +72,7 @@ def write(documents: Iterable[Document], folder: Path) -> None:
     """Write each document as `ID.txt` and `ID.ann`.
 
     Raises:
-        InputError: an id is no file name, a label holds a blank, or a file cannot be written.
+        InputError: an id cannot be a file name, a label holds whitespace, or a file cannot be written.
     """
     for document in documents:
         if not document.id or set(document.id) & set("/\\:\0") or document.id.startswith("."):
@@ -83,7 +83,7 @@ def write(documents: Iterable[Document], folder: Path) -> None:
         for number, entity in enumerate(document.entities, start=1):
             if not entity.label or any(map(str.isspace, entity.label)):
                 raise InputError(
-                    f"document {document.id}: label {entity.label!r} holds a blank, which BRAT cannot write"
+                    f"document {document.id}: label {entity.label!r} is empty or holds whitespace, which BRAT cannot write"
                 )
             quoted = " ".join(document.text[entity.start : entity.end].splitlines())
             lines.append(f"T{number}\t{entity.label} {entity.start} {entity.end}\t{quoted}\n")

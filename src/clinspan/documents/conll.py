@@ -1,7 +1,7 @@
-"""CoNLL columns: a token and its tag a line, a blank line after a sentence, `-DOCSTART-` before a document.
+"""CoNLL columns: a token and its tag on each line, an empty line after a sentence, `-DOCSTART-` before a document.
 
 The first column is the token, the last its tag, in BIO, IOB or BILOU/BIOES. The format does not keep a text's spacing: a
-read document is its tokens with a blank between, one sentence a line.
+document that was read is its tokens with spaces between, one sentence a line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def read(path: Path) -> Iterator[Document]:
     """Read documents, lazily, named by their number. Without `-DOCSTART-` the file is one document.
 
     Raises:
-        InputError: the file cannot be read, or a line has no tag that is known.
+        InputError: the file cannot be read, or a line has no known tag.
     """
     number, rows = 1, _Rows()
     for where, line in read_lines(path):
@@ -37,14 +37,16 @@ def read(path: Path) -> Iterator[Document]:
         else:
             tag = _TAG.fullmatch(columns[-1]) if len(columns) > 1 else None
             if tag is None:
-                raise InputError(f"{where}: expected a token, blanks, and a tag such as O, B-DRUG or I-DRUG")
+                raise InputError(
+                    f"{where}: expected a token, whitespace, and a tag such as O, B-DRUG or I-DRUG"
+                )
             rows.add(columns[0], tag[1] or "", tag[2] or "")
     if rows.length:
         yield rows.document(str(number))
 
 
 class _Rows:
-    """A document while its lines come in."""
+    """A document while its lines are being read."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -78,7 +80,7 @@ class _Rows:
 def write(documents: Iterable[Document], stream: TextIO) -> None:
     """Write documents in BIO, words and punctuation marks as tokens, a line of the text as a sentence.
 
-    A word that an entity covers in part gets the entity's tag: the format knows whole tokens only.
+    A word that an entity covers in part gets the entity's tag: the format has whole tokens only.
     """
     for document in documents:
         stream.write("-DOCSTART- O\n\n")

@@ -25,5 +25,5 @@ def find(
 
 def entities(spans: Iterable[Span], *, rename: Mapping[str, str] | None = None) -> list[Entity]:
     """Turn spans into entities, which have no score; `rename` as in `find`."""
-    names = rename or {}
+    names = {} if rename is None else rename
     return [Entity(span.start, span.end, names.get(span.label, span.label)) for span in spans]

@@ -1,4 +1,6 @@
-"""JSONL of annotated documents in this project's own form: `{"id", "text", "entities": [{"start", "end", "label"}]}`, one a line.
+"""JSONL of annotated documents in this project's own form, one document a line:
+
+    {"id": "1", "text": "Aspirin 81 mg", "entities": [{"start": 0, "end": 7, "label": "DRUG"}]}
 
 An optional `"labels"` lists what the annotators looked for, where that is not every label in use.
 """
@@ -27,7 +29,7 @@ def read(path: Path) -> Iterator[Document]:
 
 
 def parse(row: Mapping[str, Any], where: str, name: str) -> Document:
-    """One document from its JSON object."""
+    """Check one document's JSON object; without an id it gets `name`."""
     text, labels = row.get("text"), row.get("labels")
     if not isinstance(text, str):
         raise InputError(f"{where}: text is {kind(text)}, expected a string")
@@ -55,7 +57,7 @@ def _entity(row: object, where: str) -> Entity:
 
 
 def write(documents: Iterable[Document], stream: TextIO) -> None:
-    """Write documents, one a line; the text of each entity is left out, since its offsets give it."""
+    """Write documents, one a line, without the text of each entity: its offsets give it."""
     for document in documents:
         row: dict[str, Any] = {"id": document.id, "text": document.text}
         row["entities"] = [{"start": e.start, "end": e.end, "label": e.label} for e in document.entities]

@@ -8,13 +8,13 @@ from clinspan.errors import InputError, MissingDependencyError
 
 
 def read_pdf(path: Path) -> str:
-    """The text of all pages, one after another with a line end between.
+    """Read the text of all pages, with a line end between them.
 
     Offsets of annotations count in this text. A PDF holds marks on pages, not text in order: another library, or
-    another version of pypdf, may read another text out of it.
+    another version of pypdf, may read it differently.
 
     Raises:
-        InputError: the file is missing, is no PDF, is encrypted, or holds no text (a scan, say).
+        InputError: the file is missing, not a PDF, encrypted, or without text (a scan, say).
         MissingDependencyError: pypdf is not installed.
     """
     try:

@@ -1,4 +1,4 @@
-"""An evaluation to read: a table for people, JSON for programs, a page that shows the errors in their text."""
+"""Show an evaluation: a table for people, JSON for programs, a page with the errors in their text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from clinspan.documents.scores import MATCHES, Evaluation, Score, counted, same
 
 
 def as_json(evaluation: Evaluation, about: Mapping[str, Any]) -> str:
-    """The evaluation and what it is about as one JSON object; an interval that was not computed is null."""
+    """Write the evaluation and what it is about as one JSON object; an interval that was not computed is null."""
     row = {**about, **asdict(evaluation)}
     return json.dumps(_finite(row), indent=2)
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN."""
+    """Replace NaN, which JSON lacks, by None."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -30,7 +30,7 @@ def _finite(value: Any) -> Any:
 
 
 def as_table(evaluation: Evaluation) -> str:
-    """Aligned rows: each label, then all together, exact and lenient side by side."""
+    """Write aligned rows: each label, then all together, exact and lenient side by side."""
     width = max([len(label) for label in evaluation.labels] + [len("micro")])
     head = f"{'':<{width}}  {'exact P':>7} {'R':>5} {'F1':>5} {'interval':>13}  "
     lines = [head + f"{'lenient P':>9} {'R':>5} {'F1':>5} {'interval':>13} {'annotated':>10}"]
@@ -45,7 +45,7 @@ def as_table(evaluation: Evaluation) -> str:
     if evaluation.unscored:
         shown = ", ".join(f"{label} {count:,}" for label, count in evaluation.unscored.items())
         lines.append(f"not scored, since nobody annotated them: {shown}")
-    # A label from a JSON escape may be no Unicode that a terminal or a file takes.
+    # A label from a JSON escape may hold half a surrogate pair, which neither a terminal nor a file takes.
     return "\n".join(lines).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -86,7 +86,7 @@ mark small {{ font-weight: 600; margin-left: .3em }}
 def as_html(
     evaluation: Evaluation, gold: Sequence[Document], found: Sequence[Sequence[Entity]], *, title: str
 ) -> str:
-    """A page with the scores and every document that has an error in it, hits and errors marked in its text.
+    """Write a page with the scores and every document that has an error, with hits and errors marked in its text.
 
     The page holds the documents' text: keep it where the documents may be kept.
     """
@@ -116,7 +116,7 @@ def _marks(document: Document, found: Sequence[Entity], labels: Sequence[str]) -
 
 
 def _marked(text: str, marks: Sequence[tuple[Entity, str]]) -> str:
-    """The text with each mark in place; one that begins inside another follows it, with its words once more."""
+    """Write the text with its marks; one that begins inside another follows it and repeats its words."""
     parts, position = [], 0
     for entity, kind in marks:
         parts.append(html.escape(text[position : entity.start]))

@@ -7,6 +7,7 @@ Exact: same label, same start, same end. Lenient: same label and at least one ch
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores by match (`exact`, `lenient`) and by label.
+    """Scores of a model, by match (`exact`, `lenient`) and by label.
 
     Attributes:
         documents: how many were scored.
@@ -85,7 +86,7 @@ def evaluate(
 
     Args:
         gold: annotated documents. Where a document says which labels its annotators looked for, others do not count in it.
-        found: for each document, what was found in it.
+        found: what was found in each document.
         labels: labels to score; None for those that the annotations use.
         resamples: draws of the bootstrap; 0 for no intervals.
         confidence: share of the draws that an interval holds.
@@ -100,36 +101,29 @@ def evaluate(
     """
     if not 0 < confidence < 1 or resamples < 0:
         raise InputError(
-            f"confidence {confidence} and resamples {resamples}: expected a share below 1, and 0 or more"
+            f"confidence {confidence} and resamples {resamples}: expected a share above 0 and below 1, and 0 or more"
         )
     if seed < 0:
         raise InputError(f"seed is {seed}: expected 0 or more")
     used = _annotated(gold) if labels is None else list(dict.fromkeys(labels))
     tables = _tables(gold, found, used)
     draws = _draws(len(gold), resamples, seed)
-    unscored: dict[str, int] = {}
-    for entity in (e for entities in found for e in entities if e.label not in used):
-        unscored[entity.label] = unscored.get(entity.label, 0) + 1
-    by_label = {
-        match: {label: _score(table[:, at], draws, confidence) for at, label in enumerate(used)}
-        for match, table in tables.items()
-    }
-    return Evaluation(
-        documents=len(gold),
-        labels=tuple(used),
-        by_label=by_label,
-        micro={match: _score(table.sum(axis=1), draws, confidence) for match, table in tables.items()},
-        macro_f1={
-            m: float(np.mean([s.f1 for s in scores.values()] or [0.0])) for m, scores in by_label.items()
-        },
-        unscored=dict(sorted(unscored.items())),
-    )
+    by_label, micro, macro_f1 = {}, {}, {}
+    for match, table in tables.items():
+        scores = [_score(table[:, column], draws, confidence) for column in range(len(used))]
+        by_label[match] = dict(zip(used, scores, strict=True))
+        micro[match] = _score(table.sum(axis=1), draws, confidence)
+        macro_f1[match] = float(np.mean([score.f1 for score in scores])) if scores else 0.0
+    unscored: Counter[str] = Counter()
+    for entities in found:
+        unscored.update(entity.label for entity in entities if entity.label not in used)
+    return Evaluation(len(gold), tuple(used), by_label, micro, macro_f1, dict(sorted(unscored.items())))
 
 
 def compare(
     gold: Sequence[Document], first: Sequence[Sequence[Entity]], second: Sequence[Sequence[Entity]]
 ) -> dict[str, Difference]:
-    """By match, how much more micro-F1 one model has than another on the same documents, with its 95 % interval.
+    """Compare two models' micro-F1 on the same documents, by match, with a 95 % interval of the difference.
 
     Both are scored on the same draws of documents, so that what makes a document hard for both does not widen the interval.
 
@@ -153,16 +147,15 @@ def compare(
 
 
 def same(gold: Sequence[Entity], found: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
-    """Pairs of one label with equal edges."""
+    """Pair entities of one label that have equal edges."""
     places = {(e.start, e.end): e for e in gold}
     return [(places[e.start, e.end], e) for e in dict.fromkeys(found) if (e.start, e.end) in places]
 
 
 def overlapping(gold: Sequence[Entity], found: Sequence[Entity]) -> list[tuple[Entity, Entity]]:
-    """Pairs of one label that share a character, as many as can be; each entity is in one pair at most.
+    """Pair entities of one label that share a character, as many as possible, each in one pair at most.
 
-    Both lists hold entities of one label that do not overlap among themselves, so that the pair which ends first is
-    always right to take.
+    The entities of each list do not overlap among themselves, so that the pair which ends first is always right to take.
     """
     pairs: list[tuple[Entity, Entity]] = []
     left = sorted(gold, key=lambda e: (e.start, e.end))
@@ -183,24 +176,28 @@ Pairing = Callable[[Sequence[Entity], Sequence[Entity]], list[tuple[Entity, Enti
 
 
 def counted(document: Document, entities: Iterable[Entity], label: str) -> list[Entity]:
-    """The entities of one label that count in a document."""
+    """List the entities of one label that count in a document."""
     if document.labels is not None and label not in document.labels:
         return []
     return [entity for entity in entities if entity.label == label]
 
 
 def _annotated(gold: Sequence[Document]) -> list[str]:
-    """The labels that the annotations use."""
-    return sorted({e.label for d in gold for e in d.entities if d.labels is None or e.label in d.labels})
+    """List the labels that the annotations use."""
+    found: set[str] = set()
+    for document in gold:
+        labels = {entity.label for entity in document.entities}
+        found |= labels if document.labels is None else labels & document.labels
+    return sorted(found)
 
 
 def _tables(
     gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str]
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Counts by match, int64 (documents, labels, 3) each."""
+    """Count by match, int64 (documents, labels, 3) each."""
     if len(gold) != len(found):
         raise InputError(
-            f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected as many"
+            f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected one list for each document"
         )
     pairings = (same, overlapping)
     return {match: _count(gold, found, labels, pair) for match, pair in zip(MATCHES, pairings, strict=True)}
@@ -209,7 +206,7 @@ def _tables(
 def _count(
     gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str], pair: Pairing
 ) -> npt.NDArray[np.int64]:
-    """Hits, found and annotated entities, int64 (documents, labels, 3)."""
+    """Count hits, found and annotated entities, int64 (documents, labels, 3)."""
     table = np.zeros((len(gold), len(labels), 3), dtype=np.int64)
     for row, (document, entities) in enumerate(zip(gold, found, strict=True)):
         for column, label in enumerate(labels):
@@ -219,7 +216,7 @@ def _count(
 
 
 def _draws(documents: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
-    """How often each draw takes each document, int64 (resamples, documents)."""
+    """Draw documents; returns how often each draw takes each, int64 (resamples, documents)."""
     if not documents or not resamples:
         return np.zeros((0, documents), dtype=np.int64)
     rng = np.random.default_rng(seed)
@@ -242,13 +239,13 @@ def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confiden
 
 
 def _f1(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """F1 of hits, found and annotated entities, int64 (..., 3); 0 where there are none."""
+    """Compute F1 of hits, found and annotated entities, int64 (..., 3); 0 where there are none."""
     hits, found, annotated = (counts[..., column] for column in range(3))
     return np.asarray(2 * hits / np.maximum(found + annotated, 1))
 
 
 def _interval(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    """The edges that hold a share `confidence` of the draws; (nan, nan) where there are none."""
+    """Find the edges that hold a share `confidence` of the draws; (nan, nan) where there are none."""
     if not len(drawn):
         return float("nan"), float("nan")
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

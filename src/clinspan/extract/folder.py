@@ -1,4 +1,4 @@
-"""The note files of a folder, in an order that is the same every time."""
+"""Find the note files of a folder, in the same order every time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTE_SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of a folder: its path relative to it, with `/`; `problem` where a folder cannot be listed."""
+    """A file in a folder, named by its path relative to the folder, with `/`; `problem` says why a folder is unreadable."""
 
     name: str
     path: Path
@@ -24,13 +24,12 @@ class Found:
 def walk(folder: Path, *, left_out: Counter[str], exclude: Path | None = None) -> Iterator[Found]:
     """The note files of a folder and the folders in it, sorted by name, folder by folder.
 
-    Links to files are followed; links to folders are not, so that none is read twice and no loop is
-    walked for ever.
+    Links to files are followed; links to folders are not, so that no folder is read twice or without end.
 
     Args:
         folder: where to begin.
-        left_out: counts, by kind, what is no note file; filled as the walk goes on.
-        exclude: a file to pass over without counting it, such as the results being written.
+        left_out: counts, by kind, the files that are not notes; filled during the walk.
+        exclude: a file to skip without counting it, such as the results being written.
     """
     own = _status(exclude) if exclude is not None else None
     waiting: list[tuple[str, Path, bool]] = [("", folder, True)]
@@ -58,7 +57,7 @@ def walk(folder: Path, *, left_out: Counter[str], exclude: Path | None = None) -
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What a path leads to; None where that cannot be told."""
+    """Look up what a path leads to; None where that cannot be told."""
     try:
         return path.stat()
     except OSError:
@@ -66,10 +65,10 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _other_kind(entry: os.DirEntry[str], status: os.stat_result | None) -> str:
-    """What an entry is that is no note file; empty for one that is."""
+    """Say what an entry is; an empty string for a note file."""
     if status is not None and stat.S_ISDIR(status.st_mode):
         return "linked folder"
     if not entry.name.lower().endswith(NOTE_SUFFIXES):
         return Path(entry.name).suffix.lower() or "no suffix"
-    # To read a pipe would wait for ever. A link to nowhere is read, and its error is the note's.
-    return "no regular file" if status is not None and not stat.S_ISREG(status.st_mode) else ""
+    # Reading a pipe would wait for its writer. A link to nowhere is read, and its error is the note's.
+    return "not a regular file" if status is not None and not stat.S_ISREG(status.st_mode) else ""

@@ -1,4 +1,4 @@
-"""Notes to read: text files, standard input, JSONL with a text field, either as gzip, and folders of them."""
+"""Read notes from text files, standard input, JSONL with a text field, gzip of either, and folders of them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A note that is about to be read.
+    """A note that has not been read yet.
 
     Attributes:
-        id: as that of `Note`; the line number where a line cannot be read that far.
+        id: as in `Note`; the line number if the line cannot be read.
         where: file, or file and line.
-        read: gives the text; raises InputError, whose message names `where` and contains nothing of the text.
+        read: returns the text, or raises InputError, whose message names `where` and contains nothing of the text.
     """
 
     id: str
@@ -38,15 +38,15 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadOptions:
     """How to read notes.
 
     Attributes:
         text_field: field of a JSONL line that holds the note.
-        id_field: field of a JSONL line that names it; the line number where a line has none.
+        id_field: field of a JSONL line that names it; a line without this field is named by its number.
         max_bytes: longest JSONL line and largest text file that is read, decompressed.
         exclude: a file that is not read even if it lies in a folder of notes.
-        left_out: counts, by kind, the files of folders that are no notes.
+        left_out: counts, by kind, the files in folders that are not notes.
     """
 
     text_field: str = "text"
@@ -57,47 +57,46 @@ class Reading:
 
 
 def read_notes(sources: Sequence[str], *, text_field: str = "text", id_field: str = "id") -> Iterator[Note]:
-    """Read notes from files, lazily; as `list_notes`, but the first error is raised.
+    """Read notes from files, lazily, as `list_notes` finds them; the first error is raised.
 
     Raises:
-        InputError: a file cannot be read, is empty or not UTF-8, or a line is not what it should be; no
-            message contains text of a note.
+        InputError: a file cannot be read, is empty or not UTF-8, or a line is not a note as the options say.
     """
-    for entry in list_notes(sources, Reading(text_field, id_field)):
+    for entry in list_notes(sources, ReadOptions(text_field, id_field)):
         yield Note(entry.id, entry.read())
 
 
-def list_notes(sources: Sequence[str], reading: Reading) -> Iterator[Entry]:
-    """Notes of files, lazily, always in the same order, one after another in bounded memory.
+def list_notes(sources: Sequence[str], options: ReadOptions) -> Iterator[Entry]:
+    """List the notes in files, lazily, always in the same order, in bounded memory.
 
-    What cannot be read is an entry too, in its place, whose `read` raises: nothing is passed over in silence.
+    What cannot be read is an entry too, in its place, whose `read` raises: nothing is skipped silently.
 
     Args:
         sources: paths; `-` is standard input. A path that ends in .jsonl or .jsonl.gz holds one JSON object
-            a line. A folder stands for the note files in it and below it, each named by its path
+            on each line. A folder stands for the note files in it and below it, each named by its path
             relative to the folder.
-        reading: options.
+        options: how to read them.
     """
     for source in sources:
         path = Path(source)
         if source == "-" or not path.is_dir():
-            yield from _file(source, path, source, "", reading)
+            yield from _file(source, path, source, "", options)
             continue
         empty = True
-        for found in walk(path, left_out=reading.left_out, exclude=reading.exclude):
+        for found in walk(path, left_out=options.left_out, exclude=options.exclude):
             empty = False
             if found.problem:
                 yield _failing(found.name, str(found.path), found.problem)
             else:
-                yield from _file(str(found.path), found.path, found.name, f"{found.name}:", reading)
+                yield from _file(str(found.path), found.path, found.name, f"{found.name}:", options)
         if empty:
             yield _failing(".", source, f"{source}: no note to read: expected {', '.join(NOTE_SUFFIXES)}")
 
 
-def _file(source: str, path: Path, name: str, prefix: str, reading: Reading) -> Iterator[Entry]:
+def _file(source: str, path: Path, name: str, prefix: str, options: ReadOptions) -> Iterator[Entry]:
     if source.lower().endswith((".jsonl", ".jsonl.gz")):
-        return _jsonl(path, name, prefix, reading)
-    return iter((Entry(name, source, lambda: _read_text(source, path, reading.max_bytes)),))
+        return _jsonl(path, name, prefix, options)
+    return iter((Entry(name, source, lambda: _read_text(source, path, options.max_bytes)),))
 
 
 def _read_text(source: str, path: Path, max_bytes: int) -> str:
@@ -115,12 +114,12 @@ def _read_text(source: str, path: Path, max_bytes: int) -> str:
     return text
 
 
-def _jsonl(path: Path, name: str, prefix: str, reading: Reading) -> Iterator[Entry]:
+def _jsonl(path: Path, name: str, prefix: str, options: ReadOptions) -> Iterator[Entry]:
     empty = True
     number = 0
     try:
-        for number, (where, line) in enumerate(scan_lines(path, max_bytes=reading.max_bytes), start=1):
-            entry = _line(line, where, number, prefix, reading)
+        for number, (where, line) in enumerate(scan_lines(path, max_bytes=options.max_bytes), start=1):
+            entry = _line(line, where, number, prefix, options)
             if entry is not None:
                 empty = False
                 yield entry
@@ -131,25 +130,25 @@ def _jsonl(path: Path, name: str, prefix: str, reading: Reading) -> Iterator[Ent
         yield _failing(name, str(path), f"{path}: empty, no note to read")
 
 
-def _line(line: bytes | None, where: str, number: int, prefix: str, reading: Reading) -> Entry | None:
-    """The note of a line; None for a blank one."""
+def _line(line: bytes | None, where: str, number: int, prefix: str, options: ReadOptions) -> Entry | None:
+    """Make the entry of a line; None for a line of whitespace."""
     name = f"{prefix}{number}"
     try:
-        content = decode_line(line, where, first=number == 1, max_bytes=reading.max_bytes)
+        content = decode_line(line, where, first=number == 1, max_bytes=options.max_bytes)
         if not content.strip():
             return None
         row = parse_object(content, where)
     except InputError as error:
         return _failing(name, where, str(error))
-    given, text = row.get(reading.id_field), row.get(reading.text_field)
+    given, text = row.get(options.id_field), row.get(options.text_field)
     if isinstance(given, dict | list):
         return _failing(
-            name, where, f"{where}: the field {reading.id_field!r} is {kind(given)}, expected a name"
+            name, where, f"{where}: the field {options.id_field!r} is {kind(given)}, expected a name"
         )
     name = name if given in (None, "") else str(given)
     if not isinstance(text, str):
         return _failing(
-            name, where, f"{where}: the field {reading.text_field!r} is {kind(text)}, expected a string"
+            name, where, f"{where}: the field {options.text_field!r} is {kind(text)}, expected a string"
         )
     return Entry(name, where, lambda: text)
 

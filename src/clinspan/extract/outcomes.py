@@ -1,4 +1,4 @@
-"""Many notes in, one outcome each: spans, or why there are none. One bad note costs no other note anything."""
+"""Read many notes and give one outcome for each: its spans, or why it has none. A bad note costs the others nothing."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A recognizer and the options that every note is read with."""
+    """A recognizer and the options that every note gets."""
 
     recognizer: Recognizer
     threshold: Threshold = 0.0
     aggregation: Aggregation | None = None
 
     def pipe(self, texts: Iterator[str]) -> Iterator[list[Span]]:
-        """The spans of each text; the options are checked at once."""
+        """Find the spans of each text; wrong options are refused at once."""
         return self.recognizer.pipe(texts, threshold=self.threshold, aggregation=self.aggregation)
 
 
@@ -49,7 +49,7 @@ def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failur
 
     Raises:
         InputError: an option is unknown.
-        InferenceError: the model fails on every note: its device is lost, say. The notes are not to blame.
+        InferenceError: the model fails on every note, since its device is lost, say; the notes are not at fault.
     """
     pending: deque[tuple[Entry, Note | Failure]] = deque()
 
@@ -57,7 +57,7 @@ def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failur
         for entry in entries:
             note = _read(entry)
             pending.append((entry, note))
-            # What could not be read goes through as an empty text, which costs nothing, and keeps its place.
+            # A note that could not be read keeps its place as an empty text, which costs nothing.
             yield note.text if isinstance(note, Note) else ""
 
     while True:
@@ -70,13 +70,13 @@ def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failur
                 raise
         else:
             return
-        # `pipe` ends with its first error, and with it the notes in flight: those are read one by one.
+        # `pipe` ends with its first error and drops the notes in flight: those are read one by one.
         while pending:
             yield alone(batch, *pending.popleft())
 
 
 def alone(batch: Batch, entry: Entry, note: Note | Failure | None = None) -> Result | Failure:
-    """The outcome of one entry, read now unless its note is given."""
+    """Give the outcome of one entry, which is read now unless its note is given."""
     note = _read(entry) if note is None else note
     if isinstance(note, Failure):
         return note

@@ -1,4 +1,4 @@
-"""Spans to show: a table for people, JSONL for programs. What failed is shown in its place."""
+"""Show spans: a table for people, JSONL for programs. A note that failed is shown in its place."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ LINE_BEGIN = b'{"id": '
 
 
 def as_jsonl(note: Note, spans: Sequence[Span]) -> str:
-    """One JSON object: the note's id and its spans. Offsets are characters, end exclusive."""
-    rows = [
-        {"label": s.label, "start": s.start, "end": s.end, "text": s.text, "score": round(s.score, 6)}
-        for s in spans
-    ]
-    return _line({"id": note.id, "spans": rows})
+    """Write one JSON object: the note's id and its spans."""
+    return _line({"id": note.id, "spans": [span_row(span) for span in spans]})
+
+
+def span_row(span: Span) -> dict[str, Any]:
+    """Make the JSON object of a span; offsets are characters, end exclusive."""
+    return {
+        "label": span.label,
+        "start": span.start,
+        "end": span.end,
+        "text": span.text,
+        "score": round(span.score, 6),
+    }
 
 
 def failure_as_jsonl(name: str, reason: str) -> str:
-    """One JSON object: the id of a note without a result, and why it has none."""
+    """Write one JSON object: the id of a note without a result, and the reason."""
     return _line({"id": name, "error": reason})
 
 
@@ -40,7 +47,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def as_table(note: Note, spans: Sequence[Span]) -> str:
-    """A heading and an aligned row per span: offsets, label, score, text on one line."""
+    """Write a heading and an aligned row per span: offsets, label, score, text on one line."""
     lines = [f"# {_one_line(note.id)}: {len(spans)} entities in {len(note.text):,} characters"]
     width = max((len(span.label) for span in spans), default=0)
     for span in spans:
@@ -50,7 +57,7 @@ def as_table(note: Note, spans: Sequence[Span]) -> str:
 
 
 def failure_as_table(name: str, reason: str) -> str:
-    """A heading that says that and why a note has no result."""
+    """Write a heading that says that a note failed, and why."""
     return f"# {_one_line(name)}: failed: {_one_line(reason)}"
 
 

@@ -1,4 +1,4 @@
-"""The file of a run's results: it grows by whole lines, and tells a later run how far this one came."""
+"""Write a run's results to a file that grows by whole lines, and read how far an earlier run got."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ try:
 except ImportError:  # Windows: two runs into one file are then not noticed
     fcntl = None  # type: ignore[assignment]
 
-# A power cut may cost the lines of so many seconds; a killed process costs none of those written.
+# Seconds whose lines a power cut may cost; a killed process costs none of those written.
 SYNC_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ResultLine:
     """A complete line of an earlier run.
 
     Attributes:
         where: file and line.
         id: of the note.
-        error: why it has no spans; None if it has.
+        error: why the note has no spans; None if it has.
         spans: how many it has.
         line: as written, without its line end.
         end: bytes of the file up to and with this line.
@@ -46,11 +46,11 @@ class Record:
     end: int
 
 
-def read_records(path: Path) -> Iterator[Record]:
-    """The complete lines of a result file, lazily. A last line without its line end is not complete.
+def read_result_lines(path: Path) -> Iterator[ResultLine]:
+    """Read the complete lines of a result file, lazily; a last line without its line end is left out.
 
     Raises:
-        InputError: the file cannot be read, or a line is none of ours.
+        InputError: the file cannot be read, or a line was not written by clinspan.
     """
     end = 0
     try:
@@ -61,20 +61,20 @@ def read_records(path: Path) -> Iterator[Record]:
                     _check_torn(line, where)
                     return
                 end += len(line)
-                yield _record(line, where, end)
+                yield _parse(line, where, end)
     except FileNotFoundError:
         return
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
 
 
-def _record(line: bytes, where: str, end: int) -> Record:
+def _parse(line: bytes, where: str, end: int) -> ResultLine:
     if line.startswith(LINE_BEGIN):
         row = parse_object(line, where, error=lambda _: _not_ours(where))
         spans, error = row.get("spans"), row.get("error")
         if isinstance(row["id"], str) and (isinstance(spans, list) or isinstance(error, str)):
             count = len(spans) if isinstance(spans, list) else 0
-            return Record(where, row["id"], error, count, line[:-1].decode("utf-8"), end)
+            return ResultLine(where, row["id"], error, count, line[:-1].decode("utf-8"), end)
     raise _not_ours(where)
 
 
@@ -83,7 +83,7 @@ def _not_ours(where: str) -> InputError:
 
 
 def _check_torn(line: bytes, where: str) -> None:
-    """Refuse to cut off what cannot be the beginning of a line of ours; a power cut may leave NULs behind it."""
+    """Refuse to cut off what cannot be the beginning of a result; a power cut may leave NUL bytes behind it."""
     begun = line.rstrip(b"\0")
     if not (begun.startswith(LINE_BEGIN) or LINE_BEGIN.startswith(begun)):
         raise _not_ours(where)
@@ -92,14 +92,14 @@ def _check_torn(line: bytes, where: str) -> None:
 class ResultFile:
     """A file that grows by whole lines: whoever reads it finds a line whole or not at all.
 
-    While it is open, no other run can write it. A device or a pipe is written as it is.
+    While it is open, no other run can write to it. A device or a pipe is written to as it is.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open a file, made if there is none, and keep what it holds.
+        """Open a file and keep its content; a missing file is created.
 
         Raises:
-            InputError: it cannot be written, or another process is writing it.
+            InputError: it cannot be written, or another process is writing to it.
         """
         self._path = path
         with _named(path):
@@ -115,13 +115,13 @@ class ResultFile:
         self._synced = time.monotonic()
 
     def cut(self, end: int) -> None:
-        """Drop what comes after so many bytes."""
+        """Cut the file off after `end` bytes."""
         if self._regular:
             with _named(self._path):
                 self._file.truncate(end)
 
     def write(self, text: str) -> None:
-        """Add lines; they are taken back if they cannot be written whole, on a full disk say.
+        """Add lines; if they cannot be written whole, on a full disk say, none of them stays.
 
         Raises:
             InputError: they cannot be written.
@@ -150,7 +150,7 @@ class ResultFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the file, its lines on disk."""
+        """Bring the lines to the disk and close the file."""
         with _named(self._path), self._file:
             self._sync()
 
@@ -164,12 +164,12 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _lock(file: FileIO, path: Path) -> None:
-    """Keep a second run out; the lock goes with the process, however it ends."""
+    """Keep a second run out; the lock ends with the process, however that ends."""
     if fcntl is None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(f"{path}: another process is writing it") from None
+        raise InputError(f"{path}: another process is writing to it") from None
     except OSError:
         return  # a file system without locks

@@ -1,4 +1,4 @@
-"""Where a package will run: machine, Python, C library, and what each service lets through."""
+"""Describe where a package will run: machine, Python, C library, and the limits of each service."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GCF_UNPACKED = 500 * 10**6
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a package will run.
+    """The machine, Python and C library that a package will run on.
 
     Attributes:
         service: `lambda`, `gcf`, `container` or `wheelhouse`.
@@ -50,18 +50,18 @@ class Target:
 
     @property
     def machine(self) -> str:
-        """The architecture as wheels and kernels name it."""
+        """Name the architecture as wheels and kernels do."""
         return {"x86_64": "x86_64", "arm64": "aarch64"}[self.arch]
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """Platform tags of wheels that run there, newest first."""
+        """List the platform tags of wheels that run there, newest first."""
         newest = [f"manylinux_2_{n}_{self.machine}" for n in range(self.glibc, _OLDEST_MANYLINUX - 1, -1)]
         return (*newest, f"manylinux2014_{self.machine}")
 
     @property
     def is_host(self) -> bool:
-        """Whether its binaries run on this machine, given a Python of its version."""
+        """Say whether its binaries run on this machine, given a Python of its version."""
         return sys.platform == "linux" and platform.machine() == self.machine
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Target:
 def target(
     service: str, *, arch: str | None = None, python: str | None = None, glibc: int | None = None
 ) -> Target:
-    """Describe a target; what is not said is this machine's, where the service has that.
+    """Describe a target; what is not given is taken from this machine, if the service has it.
 
     Args:
         service: `lambda`, `gcf`, `container` or `wheelhouse`.

@@ -1,4 +1,4 @@
-"""The wheels of a target, through pip: it knows indexes, mirrors, proxies and compatibility tags."""
+"""Get the wheels of a target through pip, which knows indexes, mirrors, proxies and compatibility tags."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from clinspan.errors import MissingDependencyError
-from clinspan.package.errors import PackageError
+from clinspan.errors import MissingDependencyError, PackageError
 from clinspan.package.targets import Target
 
 
@@ -28,9 +27,10 @@ class Wheel:
 
 
 def runtime_requirements() -> list[str]:
-    """What inference needs, from clinspan's own metadata: its dependencies and the extra `cpu`."""
+    """List what inference needs, from clinspan's own metadata: its dependencies and the extra `cpu`."""
     found = []
-    for line in metadata.requires("clinspan") or []:
+    lines = metadata.requires("clinspan")
+    for line in [] if lines is None else lines:
         requirement, _, marker = line.partition(";")
         if not marker or re.fullmatch(r"\s*extra\s*==\s*['\"]cpu['\"]\s*", marker):
             found.append(requirement.strip())
@@ -49,10 +49,10 @@ def resolve(
 
     Args:
         requirements: as pip reads them.
-        target: where they have to run; this machine may be another.
+        target: where they have to run, which need not be this machine.
         folder: where to put them.
-        wheels: take them from this folder and ask no index.
-        dependencies: take in what the requirements require. Not so for the runtime: tokenizers requires
+        wheels: take them from this folder instead of an index.
+        dependencies: get what the requirements require too. Left out for the runtime: tokenizers requires
             huggingface_hub and its chain, which inference never imports.
 
     Raises:
@@ -69,7 +69,7 @@ def resolve(
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--implementation", "cp"]
     command += ["--dest", str(folder), "--python-version", target.python]
-    command += [part for tag in target.platforms for part in ("--platform", tag)]
+    command += [f"--platform={tag}" for tag in target.platforms]
     command += [] if dependencies else ["--no-deps"]
     command += [] if wheels is None else ["--no-index", "--find-links", str(wheels.resolve())]
     before = set(folder.iterdir())
@@ -82,7 +82,7 @@ def resolve(
 
 
 def read_wheel(path: Path) -> Wheel:
-    """Name, version and hash of a wheel, from its file."""
+    """Read name, version and hash of a wheel from its file."""
     name, version = path.name.split("-")[:2]
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -90,7 +90,7 @@ def read_wheel(path: Path) -> Wheel:
 
 
 def lock(wheels: Iterable[Wheel]) -> str:
-    """Requirements with one version and one hash each, for `pip install --require-hashes --no-deps`."""
+    """Write requirements with one version and one hash each, for `pip install --require-hashes --no-deps`."""
     return "".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from clinspan import InputError, LoadOptions, Recognizer
 from clinspan.cli.main import main
-from clinspan.extract.bench import NOTE, Timing, best, settings
+from clinspan.extract.best_settings import NOTE, Timing, best, settings
 
 
 def timing(name: str, throughput: float, message: float = 1.0) -> Timing:

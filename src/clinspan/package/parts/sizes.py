@@ -1,4 +1,4 @@
-"""A package's parts against the limits of its service."""
+"""Measure a package's parts against the limits of its service."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way to deploy: which of the sizes counts, how many bytes it has and how many are allowed.
+    """A way to deploy: which size counts, in bytes, and how many are allowed.
 
-    `required` says that a package that does not fit cannot be deployed as what it is at all.
+    A package that does not fit a `required` way cannot be deployed at all.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Route:
 
     @property
     def fits(self) -> bool:
-        """Whether the size is within the limit."""
+        """Say whether the size is within the limit."""
         return self.size <= self.limit
 
 
@@ -57,7 +57,7 @@ def measure(
 
 
 def lambda_routes(parts: Sequence[Part], archives: Mapping[str, int]) -> list[Route]:
-    """The ways into Lambda.
+    """List the ways into Lambda.
 
     Args:
         parts: of the package.
@@ -73,9 +73,9 @@ def lambda_routes(parts: Sequence[Part], archives: Mapping[str, int]) -> list[Ro
     ]
 
 
-def gcf_routes(parts: Sequence[Part], zipped: int) -> list[Route]:
-    """The ways into Google's functions; those of the 2nd generation state no limit of their own."""
-    unpacked = sum(part.unpacked for part in parts)
+def gcf_routes(parts: Sequence[Part], archives: Mapping[str, int]) -> list[Route]:
+    """List the ways into Google's functions, as `lambda_routes`; the 2nd generation states no limit of its own."""
+    unpacked, zipped = sum(part.unpacked for part in parts), sum(archives.values())
     return [
         Route("1st gen, source upload", "zipped", zipped, GCF_ZIP),
         Route("1st gen, with modules", "unpacked", unpacked, GCF_UNPACKED),
@@ -83,7 +83,7 @@ def gcf_routes(parts: Sequence[Part], zipped: int) -> list[Route]:
 
 
 def table(parts: Sequence[Part], routes: Sequence[Route], archives: Mapping[str, int]) -> str:
-    """The sizes as lines of text, in megabytes of a million bytes."""
+    """Write the sizes as lines of text, in megabytes of a million bytes."""
     rows = [("", "unpacked", "zipped"), *((p.name, _mb(p.unpacked), _mb(p.zipped)) for p in parts)]
     total = ("total", _mb(sum(p.unpacked for p in parts)), _mb(sum(archives.values())))
     lines = [f"{name:<28}{unpacked:>12}{zipped:>12}" for name, unpacked, zipped in [*rows, total]]

@@ -1,8 +1,8 @@
-"""What a package is made of, as a CycloneDX document that scanners read: wheels, clinspan, and the model.
+"""Write what a package is made of as a CycloneDX document, for scanners: wheels, clinspan, and the model.
 
 Format: https://cyclonedx.org/docs/1.6/json/; package URLs: https://github.com/package-url/purl-spec. Written here
-and not by a library, so that packing needs nothing that inference does not; the tests have the reference library
-check it.
+and not by a library, so that packing needs nothing but what inference needs; the tests check it with the reference
+library.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 from clinspan import __version__
 from clinspan.bundle.manifest import Bundle
-from clinspan.package.errors import PackageError
-from clinspan.package.resolve import Wheel
+from clinspan.errors import PackageError
+from clinspan.package.parts.resolve import Wheel
 
 SBOM = "clinspan-sbom.cdx.json"
 
@@ -27,16 +27,16 @@ _SPEC = "1.6"
 _ROOT = "package"
 
 
-def sbom(kind: str, wheels: Iterable[Wheel], packed: Bundle) -> bytes:
-    """Write the bill of materials of a package, the same bytes for the same parts.
+def bill_of_materials(kind: str, wheels: Iterable[Wheel], packed: Bundle) -> bytes:
+    """Write the bill of materials of a package: the same bytes for the same parts.
 
     Args:
-        kind: what was made: `lambda`, `gcf`, `container` or `wheelhouse`.
+        kind: of package: `lambda`, `gcf`, `container` or `wheelhouse`.
         wheels: whose files are in it; the hashes are those of whole wheels, before anything was left out.
         packed: the bundle as it is in the package.
 
     Raises:
-        PackageError: a wheel does not say what it is.
+        PackageError: a wheel has no metadata.
     """
     libraries = {wheel.name: _library(wheel) for wheel in wheels}
     libraries.setdefault("clinspan", _described("clinspan", __version__) | _licence("Apache-2.0"))
@@ -61,7 +61,7 @@ def sbom(kind: str, wheels: Iterable[Wheel], packed: Bundle) -> bytes:
 
 
 def write_bill(path: Path, bill: bytes) -> None:
-    """Write it to a place of its own; raises PackageError where that cannot be written."""
+    """Write the bill to a file of its own, or raise PackageError."""
     try:
         path.write_bytes(bill)
     except OSError as error:
@@ -100,12 +100,12 @@ def _metadata(wheel: Wheel) -> Message:
     with zipfile.ZipFile(wheel.path) as archive:
         names = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA") and n.count("/") == 1]
         if len(names) != 1:
-            raise PackageError(f"{wheel.path.name} has {len(names)} METADATA files: it is no wheel")
+            raise PackageError(f"{wheel.path.name} has {len(names)} METADATA files: it is not a wheel")
         return BytesHeaderParser().parsebytes(archive.read(names[0]))
 
 
 def _models(packed: Bundle) -> list[dict[str, Any]]:
-    """The weights of each precision, and the tokenizer without which they mean nothing."""
+    """Describe the weights of each precision, and the tokenizer that they need."""
     files = [("machine-learning-model", f"{packed.name} ({name})", f) for name, f in packed.models.items()]
     files.append(("data", f"{packed.name} (tokenizer)", packed.tokenizer))
     return [
@@ -113,7 +113,7 @@ def _models(packed: Bundle) -> list[dict[str, Any]]:
             "type": kind,
             "bom-ref": f"{kind}:{file.path}",
             "name": name,
-            # A model has no version but its content.
+            # The content is the only version that a model has.
             "version": f"sha256:{file.sha256}",
             "hashes": [{"alg": "SHA-256", "content": file.sha256}],
             "properties": [
@@ -129,12 +129,7 @@ def _dependencies(
     libraries: dict[str, dict[str, Any]], models: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     refs = {name: library["bom-ref"] for name, library in libraries.items()}
+    parts = sorted([*refs.values(), *(model["bom-ref"] for model in models)])
     runtime = [refs[name] for name in ("numpy", "onnxruntime", "tokenizers") if name in refs]
-    used = {
-        refs["clinspan"]: runtime,
-        _ROOT: sorted([*refs.values(), *(model["bom-ref"] for model in models)]),
-    }
-    return [
-        {"ref": ref, "dependsOn": used.get(ref, [])}
-        for ref in sorted([_ROOT, *refs.values(), *(model["bom-ref"] for model in models)])
-    ]
+    used = {refs["clinspan"]: runtime, _ROOT: parts}
+    return [{"ref": ref, "dependsOn": used.get(ref, [])} for ref in sorted([_ROOT, *parts])]

@@ -1,4 +1,4 @@
-"""clinspan's own files, from a wheel or an editable install alike, and a wheel made of them."""
+"""Find clinspan's own files, however it was installed, and make a wheel of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 
 import clinspan
-from clinspan.package.archive import write_zip
-from clinspan.package.errors import PackageError
-from clinspan.package.resolve import Wheel, read_wheel
+from clinspan.errors import PackageError
+from clinspan.package.parts.archive import write_zip
+from clinspan.package.parts.resolve import Wheel, read_wheel
 
 _DIST_INFO = f"clinspan-{clinspan.__version__}.dist-info"
 # What an installer adds to the folder, and RECORD, which is made anew.
@@ -19,10 +19,10 @@ _INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_c
 
 
 def own_files(*, export: bool = False) -> dict[str, Path]:
-    """Files of the installed distribution: path in a package -> path on disk.
+    """List the files of the installed distribution: path in a package -> path on disk.
 
     Args:
-        export: take in `clinspan_export`, whose dependencies the runtime lacks.
+        export: include `clinspan_export`, whose dependencies the runtime lacks.
 
     Raises:
         PackageError: clinspan runs from a folder without its metadata.
@@ -45,7 +45,7 @@ def _metadata_files() -> dict[str, Path]:
     except metadata.PackageNotFoundError as error:
         raise PackageError("clinspan is not installed here, only on the path: pip install it") from error
     files = {}
-    for entry in distribution.files or []:
+    for entry in () if distribution.files is None else distribution.files:
         place = PurePosixPath(entry.as_posix())
         if place.parts[0].endswith(".dist-info") and place.name not in _INSTALLER_FILES:
             files[f"{_DIST_INFO}/{PurePosixPath(*place.parts[1:])}"] = Path(str(entry.locate()))

@@ -1,6 +1,8 @@
-"""Runs in the target's interpreter with -I -S: calls a packed function and says what it used.
+"""Call a packed function and say what it used: a script that the target's interpreter runs with -I -S.
 
-_probe.py MODULE FUNCTION KIND FOLDER...      KIND: lambda or http
+    call_function.py MODULE FUNCTION KIND FOLDER...      KIND: lambda or http
+
+It imports nothing but the standard library and the package, so it has a JSON parser of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast a bundle runs on this machine, and with which settings it runs fastest.
+"""Time a bundle on this machine with several settings, and find those it runs fastest with.
 
 Only settings that leave every answer the same to the bit are tried: threads, how onnxruntime shares them, spinning.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 from clinspan.bundle.load_options import LoadOptions
 from clinspan.engine.cores import available_cores
+from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 
 # Written for this purpose; describes nobody.
@@ -30,10 +31,10 @@ NOTE = "\n\n".join(
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one setting measured.
+    """The times of one setting.
 
     Attributes:
-        name: of the setting.
+        name: what the setting is called.
         options: as `LoadOptions` takes them.
         load: seconds to load the bundle.
         message: milliseconds for one short message alone, median.
@@ -50,23 +51,18 @@ class Timing:
 
 
 def settings(cores: int) -> dict[str, dict[str, Any]]:
-    """Settings worth trying on so many cores, by name; all give the same answers."""
+    """List the settings worth trying on a number of cores, by name; all give the same answers."""
     found: dict[str, dict[str, Any]] = {"default": {}}
-    spinning = {"session.intra_op.allow_spinning": "1"}
     if cores > 1:
         found["one thread"] = {"threads": 1}
         found["each window on all cores"] = {"session_options": {"intra_op_num_threads": cores}}
-        found["spinning threads"] = {"session_options": spinning}
+        found["spinning threads"] = {"session_options": {"session.intra_op.allow_spinning": "1"}}
     found["no memory arena"] = {"session_options": {"enable_cpu_mem_arena": False}}
     return found
 
 
 def measure(
-    path: str | Path | None,
-    *,
-    notes: Sequence[str] | None = None,
-    seconds: float = 40.0,
-    progress: Callable[[str], None] = lambda _: None,
+    path: str | Path | None, *, notes: Sequence[str] | None = None, seconds: float = 40.0
 ) -> Iterator[Timing]:
     """Time a bundle with each setting.
 
@@ -74,12 +70,15 @@ def measure(
         path: as in `Recognizer.load`.
         notes: texts to time on; None for one of our own, many times.
         seconds: about how long all of it may take.
-        progress: told the name of each setting.
+
+    Raises:
+        InputError: `notes` is empty.
     """
+    texts = [NOTE] * 8 if notes is None else list(notes)
+    if not texts:
+        raise InputError("there are no notes to time on")
     tried = settings(available_cores())
-    texts = list(notes) if notes else [NOTE] * 8
     for name, options in tried.items():
-        progress(name)
         yield _time(name, path, options, texts, seconds / len(tried) / 4)
 
 
@@ -99,7 +98,7 @@ def _time(
 
 
 def _median_of(call: Callable[[], object], seconds: float) -> float:
-    """Median seconds of a call, repeated for about so many seconds but at least three times."""
+    """Measure the median seconds of a call, repeated for about `seconds` but at least three times."""
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < 3 or time.perf_counter() < end:
@@ -110,15 +109,16 @@ def _median_of(call: Callable[[], object], seconds: float) -> float:
 
 
 def best(timings: Sequence[Timing], *, by: str) -> Timing:
-    """The fastest setting; the default unless another is at least 3 % faster, for less is noise.
+    """Choose the fastest setting: the default, unless another is at least 3 % faster, since less is noise.
 
     Args:
         timings: from `measure`, the default first.
         by: `throughput`, `message` or `note`.
     """
-    sign = 1.0 if by == "throughput" else -1.0
-    value: Callable[[Timing], float] = lambda timing: sign * getattr(timing, by)  # noqa: E731
-    fastest = max(timings, key=value)
-    default = timings[0]
-    gain = value(fastest) / value(default) if sign > 0 else value(default) / value(fastest)
-    return fastest if gain > 1.03 else default
+
+    def speed(timing: Timing) -> float:
+        value: float = getattr(timing, by)
+        return value if by == "throughput" else 1 / value
+
+    default, fastest = timings[0], max(timings, key=speed)
+    return fastest if speed(fastest) / speed(default) > 1.03 else default

@@ -1,4 +1,4 @@
-"""Does the package run, alone? And is every binary in it for the target's machine?"""
+"""Check that a package runs alone, and that every binary in it is for the target's machine."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from clinspan.package.errors import PackageError
+from clinspan.errors import PackageError
 from clinspan.package.targets import Target
 from clinspan.strict_json import parse_object
 
-_PROBE = Path(__file__).parent / "_probe.py"
+_CALL = Path(__file__).with_name("call_function.py")
 _SECONDS = 600
 # e_machine of the ELF header: https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 _ELF_MACHINES = {62: "x86_64", 183: "arm64"}
@@ -22,14 +23,14 @@ _ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """What a self-test found: spans in its note, and the files of the package that were used."""
+    """The result of a self-test: spans found in its note, and the files of the package that were used."""
 
     spans: int
     used: tuple[str, ...]
 
 
 def find_interpreter(target: Target, given: str | None) -> str | None:
-    """A Python of the target's version that runs here: the one given, the one running, or one on PATH.
+    """Find a Python of the target's version that runs here: the one given, the one running, or one on PATH.
 
     Raises:
         PackageError: the one given is of another version, or does not run.
@@ -59,7 +60,7 @@ def self_test(
     *,
     entry: tuple[str, str],
     kind: str,
-    environment: dict[str, str] | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> SelfTest:
     """Call the packed function in a bare interpreter: no site-packages, no environment, only the package.
 
@@ -67,16 +68,16 @@ def self_test(
         interpreter: a Python of the target's version.
         folders: what the service puts on the path.
         entry: module and function.
-        kind: `lambda` or `http`, the way in which the function is called.
-        environment: variables to set; there are no others.
+        kind: how to call the function: `lambda` or `http`.
+        environment: the only variables that it sees.
 
     Raises:
         PackageError: it does not run, finds spans that are not the note's text, or uses files from outside.
     """
-    command = [interpreter, "-I", "-S", "-B", str(_PROBE), *entry, kind, *map(str, folders)]
+    command = [interpreter, "-I", "-S", "-B", str(_CALL), *entry, kind, *map(str, folders)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=environment or {}
+            command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=dict(environment)
         )
     except subprocess.TimeoutExpired as error:
         raise PackageError(f"the packed function gave no answer in {_SECONDS} s") from error
@@ -101,7 +102,7 @@ def check_machine(files: Iterable[Path], target: Target) -> int:
         Number of binaries.
 
     Raises:
-        PackageError: one is for another.
+        PackageError: one is for another machine.
     """
     count = 0
     for path in files:
@@ -115,7 +116,7 @@ def check_machine(files: Iterable[Path], target: Target) -> int:
 
 
 def elf_machine(path: Path) -> str | None:
-    """Machine of an ELF file, such as `arm64`; None for any other file."""
+    """Read the machine of an ELF file, such as `arm64`; None for any other file."""
     with path.open("rb") as stream:
         header = stream.read(20)
     if len(header) < 20 or header[:4] != b"\x7fELF":

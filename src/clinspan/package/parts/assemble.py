@@ -1,4 +1,4 @@
-"""The files of a package in a folder, and which part of the package each belongs to."""
+"""Put the files of a package into a folder, and keep which part of the package each belongs to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,14 +15,38 @@ from clinspan import __version__
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.loading import STARTER
 from clinspan.bundle.manifest import Bundle, open_bundle
-from clinspan.package.errors import PackageError
-from clinspan.package.own import own_files
-from clinspan.package.prune import left_out
-from clinspan.package.resolve import Wheel
+from clinspan.errors import PackageError
+from clinspan.package.parts.leave_out import left_out
+from clinspan.package.parts.own_files import own_files
+from clinspan.package.parts.resolve import Wheel
 from clinspan.package.targets import Target
 
 MODEL_FOLDER = "bundle"
 RECORD = "clinspan-package.json"
+
+# Called with a line of text for each stage.
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The contents of a package, and how it is checked.
+
+    Attributes:
+        model: a bundle's folder; None for the starter.
+        precision: which of its models; None for the best on CPU.
+        wheels: folder to take wheels from without an index; None for pip's index.
+        interpreter: Python of the target's version for self-test and bytecode; None to look for one.
+        keep: patterns of files to pack although inference never imports them.
+        sbom: where to write the bill of materials, besides the package itself.
+    """
+
+    model: str | None = None
+    precision: str | None = None
+    wheels: Path | None = None
+    interpreter: str | None = None
+    keep: tuple[str, ...] = ()
+    sbom: Path | None = None
 
 
 @dataclass(slots=True)
@@ -40,7 +64,7 @@ class Stage:
     left_out: dict[str, int] = field(default_factory=dict)
 
     def add(self, path: str, data: bytes, part: str) -> None:
-        """Add a file. Raises PackageError for a path that leaves the folder or is taken."""
+        """Add a file; raises PackageError for a path that leaves the folder or is taken."""
         place = PurePosixPath(path)
         if place.is_absolute() or ".." in place.parts:
             raise PackageError(f"{part} names a file outside its folder: {path}")
@@ -52,12 +76,12 @@ class Stage:
         self.parts[path] = part
 
     def files(self) -> dict[str, Path | bytes]:
-        """Path inside the package -> file on disk."""
+        """Map each path inside the package to its file on disk."""
         return {path: self.root / path for path in self.parts}
 
 
 def add_runtime(stage: Stage, wheels: Iterable[Wheel], *, folder: str = "", keep: Sequence[str] = ()) -> None:
-    """Add what inference imports: the wheels' files and clinspan's own, less what `prune` leaves out.
+    """Add what inference imports: the wheels' files and clinspan's own, without what `leave_out` names.
 
     Args:
         stage: the package.
@@ -84,14 +108,14 @@ def _add_kept(stage: Stage, folder: str, path: str, data: bytes, part: str, keep
 
 
 def _linked(archive: zipfile.ZipFile, names: Iterable[str]) -> tuple[str, ...]:
-    """The library of onnxruntime stays where its Python module names it: today's contains it instead."""
+    """Keep onnxruntime's library if its Python module names it; today's module contains it instead."""
     modules = [name for name in names if "/onnxruntime_pybind11_state" in name and name.endswith(".so")]
     linked = any(b"libonnxruntime.so" in archive.read(name) for name in modules)
     return ("onnxruntime/capi/libonnxruntime.so*",) if linked else ()
 
 
 def _installed(name: str) -> str:
-    """Where an installer puts a wheel's file: `x.data/purelib/` and `x.data/platlib/` are the root."""
+    """Say where an installer puts a wheel's file: `x.data/purelib/` and `x.data/platlib/` are the root."""
     parts = PurePosixPath(name).parts
     in_data = len(parts) > 2 and parts[0].endswith(".data") and parts[1] in ("purelib", "platlib")
     return str(PurePosixPath(*parts[2:])) if in_data else name
@@ -127,14 +151,16 @@ def _goes_along(path: Path) -> bool:
 
 
 def choose_model(path: str | None, precision: str | None) -> tuple[Bundle, str]:
-    """The bundle to pack, the starter where none is named, and the precision to pack of it."""
+    """Open the bundle to pack, by default the starter, and choose its precision."""
     bundle = open_bundle(STARTER if path is None else path)
     return bundle, bundle.precision(precision, "cpu")
 
 
 def add_bytecode(stage: Stage, interpreter: str, *, prefix: str) -> None:
-    """Compile every module for the target's Python: a function's folder is read-only, so without this
-    each cold start compiles all of it, which takes longer than everything else that it does.
+    """Compile every module for the target's Python.
+
+    A function's folder is read-only: without bytecode each cold start compiles everything, which takes longer than all
+    else that it does.
 
     Args:
         stage: the package.
@@ -163,21 +189,17 @@ def add_record(
     facts: Mapping[str, Any],
     folder: str = "",
 ) -> None:
-    """Add a file that says what the package is made of."""
-    record = {
+    """Add a file that lists what the package is made of."""
+    record: dict[str, Any] = {
         "clinspan": __version__,
         "target": {"service": target.service, "arch": target.arch, "python": target.python},
         "wheels": [
             {"name": wheel.name, "version": wheel.version, "file": wheel.path.name, "sha256": wheel.sha256}
             for wheel in wheels
         ],
-        "model": {
-            "name": packed.name,
-            **{
-                precision: {"path": file.path, "sha256": file.sha256}
-                for precision, file in packed.models.items()
-            },
-        },
+        "model": {"name": packed.name},
         **facts,
     }
+    for precision, file in packed.models.items():
+        record["model"][precision] = {"path": file.path, "sha256": file.sha256}
     stage.add(f"{folder}{RECORD}", (json.dumps(record, indent=2) + "\n").encode(), "clinspan")

@@ -1,10 +1,10 @@
-"""The parts that the commands share."""
+"""Pairs such as OLD=NEW on a command line."""
 
 from __future__ import annotations
 
 import pytest
 
-from clinspan.cli.base import split_pairs
+from clinspan.cli.pairs import split_pairs
 from clinspan.errors import InputError
 
 

@@ -1,0 +1,20 @@
+"""`clinspan info`: the model and the settings in use."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+from clinspan.cli.load_flags import add_load_flags, load
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `clinspan info`."""
+    add_load_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print a loaded model's report as JSON."""
+    print(json.dumps(dataclasses.asdict(load(options).report()), indent=2))
