@@ -27,7 +27,7 @@ from clinspan.documents.scores import evaluate
 from clinspan.engine.profile import read_profile
 from clinspan.extract import output as spans_out
 from clinspan.extract.notes import read_notes
-from clinspan.serving import Limits, Service, make_handler
+from clinspan.serving import RequestLimits, Service, make_handler
 from clinspan.serving.request import parse_json, parse_request
 from clinspan.text import tokenizer
 from clinspan.text.decode import AGGREGATIONS
@@ -37,7 +37,7 @@ from fuzz import models
 from fuzz.data import Data, dump
 
 Target = Callable[[Data], None]
-LIMITS = Limits(max_characters=20_000, max_notes=8)
+LIMITS = RequestLimits(max_characters=20_000, max_notes=8)
 
 
 @contextmanager

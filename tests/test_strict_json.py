@@ -14,7 +14,7 @@ from clinspan import ClinspanError, InputError
 from clinspan.engine.profile import read_profile
 from clinspan.extract.notes import read_notes
 from clinspan.extract.results import read_result_lines
-from clinspan.serving.limits import Limits
+from clinspan.serving.limits import RequestLimits
 from clinspan.serving.request import parse_json as parse_body
 from clinspan.strict_json import Fields, parse_json, parse_object
 
@@ -76,7 +76,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "bundle": lambda path: Fields.parse(path.read_bytes(), path),
     "notes": _notes,
     "earlier results": lambda path: list(read_result_lines(path)),
-    "request": lambda path: parse_body(path.read_bytes(), Limits()),
+    "request": lambda path: parse_body(path.read_bytes(), RequestLimits()),
     "profile": read_profile,
 }
 

@@ -9,11 +9,11 @@ import pytest
 
 from clinspan import InputError, LoadOptions, Recognizer
 from clinspan.cli.main import main
-from clinspan.extract.best_settings import NOTE, Timing, best, settings
+from clinspan.extract.best_settings import NOTE, Speed, best, settings
 
 
-def timing(name: str, throughput: float, message: float = 1.0) -> Timing:
-    return Timing(name, {}, 0.1, message, 1.0, throughput)
+def timing(name: str, throughput: float, message: float = 1.0) -> Speed:
+    return Speed(name, {}, 0.1, message, 1.0, throughput)
 
 
 def test_every_setting_gives_the_same_answer_to_the_bit() -> None:

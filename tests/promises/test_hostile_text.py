@@ -26,7 +26,7 @@ from clinspan.documents.pdf import read_pdf
 from clinspan.documents.score_report import as_table
 from clinspan.documents.scores import evaluate
 from clinspan.engine.profile import read_profile
-from clinspan.serving import Limits, Service, make_handler
+from clinspan.serving import RequestLimits, Service, make_handler
 from clinspan.text import words
 
 LONG = "9" * 5000  # more digits than Python reads as a number
@@ -256,7 +256,7 @@ def test_a_negative_seed_is_refused() -> None:
 )
 def test_an_http_event_of_any_shape_is_answered(context: Any) -> None:
     """A gateway's event is forged as easily as its body."""
-    handler = make_handler(Service(models.recognizer("wordpiece"), Limits()))
+    handler = make_handler(Service(models.recognizer("wordpiece"), RequestLimits()))
     answer = handler({"requestContext": context, "body": "{}"}, None)
     assert answer["statusCode"] in (400, 405)
 

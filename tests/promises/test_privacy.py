@@ -44,7 +44,7 @@ from clinspan.engine.calls import begin
 from clinspan.engine.profile import read_profile
 from clinspan.extract import results
 from clinspan.extract.notes import ReadOptions, list_notes, read_notes
-from clinspan.serving import Limits, Service, make_handler, make_http
+from clinspan.serving import RequestLimits, Service, make_handler, make_http
 from clinspan.serving.request import parse_json, parse_request
 
 MARKER = "Quillfeather"
@@ -511,7 +511,7 @@ BODIES: dict[str, bytes] = {
     "deep": b"[" * 4000,
     "too large": json.dumps({"text": NOTE * 200}).encode(),
 }
-LIMITS = Limits(
+LIMITS = RequestLimits(
     max_bytes=5000,
     max_answer_bytes=700,
     max_notes=4,
@@ -520,7 +520,7 @@ LIMITS = Limits(
 )
 
 
-def service(place: Place, limits: Limits = LIMITS, *, table: np.ndarray | None = None) -> Service:
+def service(place: Place, limits: RequestLimits = LIMITS, *, table: np.ndarray | None = None) -> Service:
     return Service(recognizer(place, table=table), limits)
 
 
@@ -541,7 +541,7 @@ def over_http(place: Place, body: bytes) -> object:
 for kind, value in REQUESTS.items():
     path(f"direct {kind}", partial(direct, value=value))
     path(f"parse {kind}", lambda _, v=value: parse_request(v, LIMITS))
-    path(f"parse {kind} allowed", lambda _, v=value: parse_request(v, Limits()))
+    path(f"parse {kind} allowed", lambda _, v=value: parse_request(v, RequestLimits()))
 for kind, body in BODIES.items():
     path(f"http {kind}", partial(over_http, body=body))
     path(f"parse body {kind}", lambda _, b=body: parse_json(b, LIMITS))
@@ -561,7 +561,7 @@ def failing_sink(place: Place) -> object:
         raise RuntimeError(NOTE)
 
     record = {"messageId": "1", "body": json.dumps({"text": NOTE})}
-    return make_handler(service(place, Limits()), sink=sink)({"Records": [record]}, None)
+    return make_handler(service(place, RequestLimits()), sink=sink)({"Records": [record]}, None)
 
 
 path("sink fails", failing_sink)

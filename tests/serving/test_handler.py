@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clinspan import InputError, Recognizer
-from clinspan.serving import Limits, Service, make_handler
+from clinspan.serving import RequestLimits, Service, make_handler
 from clinspan.serving.limits import threads
 
 NOTE = "She has pneumonia and was given ceftriaxone."
@@ -242,14 +242,14 @@ def test_root_logger_gets_nothing(handler: Any, capsys: pytest.CaptureFixture[st
 
 def test_limits_from_the_environment(recognizer: Recognizer) -> None:
     """Whoever runs the function decides what a request may ask for."""
-    limits = Limits.read({"CLINSPAN_MAX_CHARACTERS": "50", "CLINSPAN_OPTIONS": "threshold"})
+    limits = RequestLimits.read({"CLINSPAN_MAX_CHARACTERS": "50", "CLINSPAN_OPTIONS": "threshold"})
     handler = make_handler(Service(recognizer, limits))
     assert handler({"text": NOTE, "threshold": 0.1}, None)["statusCode"] == 200
     assert handler({"text": NOTE * 2}, None)["statusCode"] == 413
     assert handler({"text": NOTE, "aggregation": "max"}, None)["statusCode"] == 400
-    small = make_handler(Service(recognizer, Limits(max_answer_bytes=100)))
+    small = make_handler(Service(recognizer, RequestLimits(max_answer_bytes=100)))
     assert small({"text": NOTE}, None)["error"]["code"] == "answer_too_large"
-    short = make_handler(Service(recognizer, Limits(max_seconds=0.2)))
+    short = make_handler(Service(recognizer, RequestLimits(max_seconds=0.2)))
     assert short({"text": NOTE * 5000}, None)["statusCode"] == 504
 
 
@@ -260,7 +260,7 @@ def test_limits_from_the_environment(recognizer: Recognizer) -> None:
 def test_refuses_limits_that_make_no_sense(name: str, value: str) -> None:
     """A wrong setting stops the function in its init phase, with the variable's name."""
     with pytest.raises(InputError, match=f"CLINSPAN_{name}"):
-        Limits.read({f"CLINSPAN_{name}": value})
+        RequestLimits.read({f"CLINSPAN_{name}": value})
 
 
 def test_threads_follow_lambda_memory() -> None:

@@ -24,7 +24,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="annotated documents: AutoML or own .jsonl, CoNLL, BRAT folder",
     )
-    parser.add_argument("--gold-format", choices=FORMATS, help="default: told by the path and the first line")
+    parser.add_argument(
+        "--gold-format", choices=FORMATS, help="default: recognised by the path and the first line"
+    )
     parser.add_argument(
         "--format", choices=("table", "json"), default="table", help="how to write the scores"
     )

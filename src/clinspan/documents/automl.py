@@ -1,4 +1,4 @@
-"""The JSONL of Google's AutoML Natural Language entity extraction: one document a line.
+"""The JSONL of Google's AutoML Natural Language entity extraction, one document per line:
 
     {"annotations": [{"text_extraction": {"text_segment": {"start_offset": 0, "end_offset": 7}},
                       "display_name": "DRUG"}],

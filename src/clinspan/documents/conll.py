@@ -1,7 +1,7 @@
 """CoNLL columns: a token and its tag on each line, an empty line after a sentence, `-DOCSTART-` before a document.
 
 The first column is the token, the last its tag, in BIO, IOB or BILOU/BIOES. The format does not keep a text's spacing: a
-document that was read is its tokens with spaces between, one sentence a line.
+document that was read is its tokens with spaces between, one sentence per line.
 """
 
 from __future__ import annotations

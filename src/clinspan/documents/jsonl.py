@@ -1,4 +1,4 @@
-"""JSONL of annotated documents in this project's own form, one document a line:
+"""JSONL of annotated documents in this project's own form, one document per line:
 
     {"id": "1", "text": "Aspirin 81 mg", "entities": [{"start": 0, "end": 7, "label": "DRUG"}]}
 

@@ -239,13 +239,13 @@ def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confiden
 
 
 def _f1(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Compute F1 of hits, found and annotated entities, int64 (..., 3); 0 where there are none."""
+    """Compute F1 of hits, found and annotated entities, int64 (..., 3); 0 where nothing is found or annotated."""
     hits, found, annotated = (counts[..., column] for column in range(3))
     return np.asarray(2 * hits / np.maximum(found + annotated, 1))
 
 
 def _interval(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float]:
-    """Find the edges that hold a share `confidence` of the draws; (nan, nan) where there are none."""
+    """Find the edges that hold a share `confidence` of the draws; (nan, nan) without draws."""
     if not len(drawn):
         return float("nan"), float("nan")
     low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])

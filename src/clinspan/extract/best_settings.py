@@ -14,7 +14,6 @@ from typing import Any
 
 from clinspan.bundle.load_options import LoadOptions
 from clinspan.engine.cores import available_cores
-from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 
 # Written for this purpose; describes nobody.
@@ -30,8 +29,8 @@ NOTE = "\n\n".join(
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """The times of one setting.
+class Speed:
+    """How fast one setting runs.
 
     Attributes:
         name: what the setting is called.
@@ -63,20 +62,15 @@ def settings(cores: int) -> dict[str, dict[str, Any]]:
 
 def measure(
     path: str | Path | None, *, notes: Sequence[str] | None = None, seconds: float = 40.0
-) -> Iterator[Timing]:
+) -> Iterator[Speed]:
     """Time a bundle with each setting.
 
     Args:
         path: as in `Recognizer.load`.
-        notes: texts to time on; None for one of our own, many times.
+        notes: texts to time on, at least one; None for one of our own, many times.
         seconds: about how long all of it may take.
-
-    Raises:
-        InputError: `notes` is empty.
     """
     texts = [NOTE] * 8 if notes is None else list(notes)
-    if not texts:
-        raise InputError("there are no notes to time on")
     tried = settings(available_cores())
     for name, options in tried.items():
         yield _time(name, path, options, texts, seconds / len(tried) / 4)
@@ -84,7 +78,7 @@ def measure(
 
 def _time(
     name: str, path: str | Path | None, options: Mapping[str, Any], notes: Sequence[str], seconds: float
-) -> Timing:
+) -> Speed:
     began = time.perf_counter()
     recognizer = Recognizer.load(path, options=LoadOptions(**options))
     load = time.perf_counter() - began
@@ -94,7 +88,7 @@ def _time(
     message = _median_of(lambda: recognizer.recognize(MESSAGE), seconds)
     note = _median_of(lambda: recognizer.recognize(max(notes, key=len)), seconds)
     many = _median_of(lambda: list(recognizer.pipe(notes)), 2 * seconds)
-    return Timing(name, options, load, message * 1000, note * 1000, sum(map(len, notes)) / many / 1000)
+    return Speed(name, options, load, message * 1000, note * 1000, sum(map(len, notes)) / many / 1000)
 
 
 def _median_of(call: Callable[[], object], seconds: float) -> float:
@@ -108,7 +102,7 @@ def _median_of(call: Callable[[], object], seconds: float) -> float:
     return median(times)
 
 
-def best(timings: Sequence[Timing], *, by: str) -> Timing:
+def best(timings: Sequence[Speed], *, by: str) -> Speed:
     """Choose the fastest setting: the default, unless another is at least 3 % faster, since less is noise.
 
     Args:
@@ -116,7 +110,7 @@ def best(timings: Sequence[Timing], *, by: str) -> Timing:
         by: `throughput`, `message` or `note`.
     """
 
-    def speed(timing: Timing) -> float:
+    def speed(timing: Speed) -> float:
         value: float = getattr(timing, by)
         return value if by == "throughput" else 1 / value
 

@@ -1,17 +1,17 @@
-"""Answer requests in a function in the cloud: AWS Lambda, and anything that runs functions-framework.
+"""Answer requests in a function in the cloud: AWS Lambda, and whatever runs functions-framework.
 
     handler(event, context)    AWS Lambda: direct invocations, API Gateway, function URLs, queue batches
     http(request)              functions-framework, and any other caller with a Flask request
 
-Both load the model named by CLINSPAN_MODEL when they are first looked up, which is the init phase in
-either service; importing this module loads nothing. To send the results of queue messages somewhere, or
-to change how a model is loaded, make the same handler in two steps:
+Both load the model named by CLINSPAN_MODEL when they are first looked up, which both services do in their
+init phase; importing this module loads nothing. To send the results of queue messages somewhere, or to
+change how a model is loaded, make the same handler in two steps:
 
     from clinspan.serving import Service, make_handler
     handler = make_handler(Service.load(), sink=store)
 
 Request, as JSON: `{"text": "..."}` or `{"notes": [{"id": "a", "text": "..."}, ...]}`, and optionally
-`threshold`, `aggregation` and `timeout` (seconds). Limits come from the environment, see `Limits`.
+`threshold`, `aggregation` and `timeout` (seconds). Limits come from the environment, see `RequestLimits`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 
 from clinspan.serving.aws_lambda import Handler, Sink, make_handler
 from clinspan.serving.functions_framework import make_http
-from clinspan.serving.limits import Limits
+from clinspan.serving.limits import RequestLimits
 from clinspan.serving.service import Answer, Service
 
-__all__ = ["Answer", "Handler", "Limits", "Service", "Sink", "make_handler", "make_http"]
+__all__ = ["Answer", "Handler", "RequestLimits", "Service", "Sink", "make_handler", "make_http"]
 
 
 @cache
@@ -38,8 +38,8 @@ def _entry(name: str) -> Any:
 
 
 def __getattr__(name: str) -> Any:
-    # Services import a module and look its entry point up before the first request, so this is where a
-    # model can be loaded in the init phase without making every import of the module load one.
+    # Services import a module and look up its entry point before the first request: here a model can be
+    # loaded in the init phase without every import of the module loading one.
     if name in ("handler", "http"):
         return _entry(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

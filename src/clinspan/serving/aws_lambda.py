@@ -1,4 +1,4 @@
-"""AWS Lambda's events -> requests, and answers -> what each kind of caller expects.
+"""Turn AWS Lambda's events into requests, and answers into what each kind of caller expects.
 
 Event formats: https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html (function URLs and API
 Gateway v2), https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html (queue batches).
@@ -25,8 +25,8 @@ def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
 
     Args:
         service: the loaded model.
-        sink: called with each queue message's id and answer; what it raises makes that message fail, so
-            that the queue delivers it again. Without one the answers of a batch are in the handler's own
+        sink: called with the id and answer of each queue message; if it raises, that message fails, and
+            the queue delivers it again. Without a sink the answers of a batch are in the handler's own
             return value under `results`, which a queue's event source mapping throws away.
 
     Returns:
@@ -51,38 +51,15 @@ def _http(service: Service, event: Mapping[str, Any], context: Any) -> dict[str,
     version_2 = request.get("http") if isinstance(request, dict) else None
     named = version_2.get("method") if isinstance(version_2, dict) else None
     method = str(named or event.get("httpMethod") or "POST").upper()
-    answer = respond(
-        service, method, lambda: _body(event), seconds=_seconds(context), request_id=_id(context)
+    answer = service.answer_http(
+        method, lambda: _body(event), seconds=_seconds(context), request_id=_id(context)
     )
-    headers = {"content-type": "application/json"}
-    if answer.status == 405:
-        headers["allow"] = "GET, POST"
     return {
         "statusCode": answer.status,
-        "headers": headers,
+        "headers": answer.headers,
         "body": answer.text,
         "isBase64Encoded": False,
     }
-
-
-def respond(
-    service: Service,
-    method: str,
-    body: Callable[[], bytes | str],
-    *,
-    seconds: float | None = None,
-    request_id: str | None = None,
-) -> Answer:
-    """Answer an HTTP request: POST with a request, GET to ask which model is loaded."""
-
-    def read() -> object:
-        if method not in ("GET", "HEAD", "POST"):
-            raise RequestError(405, "method_not_allowed", "expected POST with a JSON body, or GET")
-        return parse_json(body(), service.limits)
-
-    if method in ("GET", "HEAD"):
-        return service.describe()
-    return service.answer(read, seconds=seconds, request_id=request_id)
 
 
 def _body(event: Mapping[str, Any]) -> bytes | str:
@@ -137,7 +114,7 @@ def _batch(
 def _deliver(sink: Sink, name: str, answer: Answer) -> Answer:
     try:
         sink(name, answer.body)
-    except Exception as error:  # noqa: BLE001 - the message goes back to its queue, whatever it was
+    except Exception as error:  # noqa: BLE001 - whatever it is, the message goes back to its queue
         logs.failure(name, error)
         return failure(500, "internal", "the sink failed", name)
     return answer

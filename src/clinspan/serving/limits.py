@@ -1,4 +1,4 @@
-"""Limits on requests, set through environment variables by whoever runs the function."""
+"""Limits of what a request may ask for, set by whoever runs the function, through environment variables."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _LAMBDA_MB_PER_CORE = 1769
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits on a request. Each field is read from CLINSPAN_ and its name in capitals.
+class RequestLimits:
+    """Limits of what a request may ask for. Each is read from CLINSPAN_ and its name in capitals.
 
     Attributes:
-        max_bytes: of a request body; the default is what AWS Lambda lets through.
-        max_answer_bytes: of an answer's JSON; the default is a little less than Lambda lets through.
-        max_notes: in one request.
-        max_characters: of all notes of a request together.
-        max_seconds: that a request may take, however much time the service gives it.
-        reserve_seconds: kept back from the time that the service gives, to send the answer in.
-        options: the request's options that are allowed, separated by commas.
+        max_bytes: largest request body; the default is the largest that AWS Lambda passes on.
+        max_answer_bytes: largest JSON of an answer; the default is a little less than Lambda passes on.
+        max_notes: most notes in a request.
+        max_characters: most characters in all notes of a request together.
+        max_seconds: longest time for a request, even if the service gives more.
+        reserve_seconds: time kept back for sending the answer.
+        options: the options that a request may use; in the variable, separated by commas.
     """
 
     max_bytes: int = 6_291_456
@@ -40,26 +40,32 @@ class Limits:
     options: tuple[str, ...] = OPTIONS
 
     @staticmethod
-    def read(environment: Mapping[str, str]) -> Limits:
+    def read(environment: Mapping[str, str]) -> RequestLimits:
         """Read the limits.
 
         Raises:
             InputError: a variable's value makes no sense; the message names it.
 
-        >>> Limits.read({"CLINSPAN_MAX_NOTES": "8"}).max_notes
+        >>> RequestLimits.read({"CLINSPAN_MAX_NOTES": "8"}).max_notes
         8
         """
         values: dict[str, Any] = {}
-        for field in fields(Limits):
+        for field in fields(RequestLimits):
             name = f"CLINSPAN_{field.name.upper()}"
             text = environment.get(name, "").strip()
             if text:
                 values[field.name] = _parse(name, text, field.default)
-        return Limits(**values)
+        return RequestLimits(**values)
 
     def seconds(self, given: float | None, asked: float | None) -> float | None:
-        """Seconds that a request may take: the least of what the service gives, less the reserve, what the
-        request asks for and `max_seconds`; None for no limit, and never more than 0 where none are left.
+        """Compute the seconds that a request may take: the least of three limits; 0 or less if no time is left.
+
+        Args:
+            given: time that the service gives, from which the reserve is kept back; None for no limit.
+            asked: the request's own `timeout`; None for no limit.
+
+        Returns:
+            Seconds, at most `max_seconds`; None for no limit.
         """
         left = math.inf if given is None else given - self.reserve_seconds
         seconds = min(left, self.max_seconds, math.inf if asked is None else asked)
@@ -67,9 +73,9 @@ class Limits:
 
 
 def threads(environment: Mapping[str, str]) -> int:
-    """Cores to use: CLINSPAN_THREADS; else what this process may use, and no more than Lambda pays for.
+    """Choose how many cores to use: CLINSPAN_THREADS, or those of this process, within what Lambda grants.
 
-    A Lambda function sees more cores than its memory setting buys.
+    A Lambda function sees more cores than come with its memory setting.
     """
     text = environment.get("CLINSPAN_THREADS", "").strip()
     if text:

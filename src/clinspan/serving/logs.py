@@ -1,4 +1,4 @@
-"""One line of JSON an event, on standard output, where both services collect it. Never any note text."""
+"""Write one line of JSON for each event to standard output, where both services collect it. Never any note text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _logger = logging.getLogger("clinspan.serving")
 
 
 def configure(level: str) -> None:
-    """Send this package's lines to standard output as they are, and no further.
+    """Send this package's lines to standard output as they are, and nowhere else.
 
     Raises:
         InputError: the level is unknown.
@@ -34,7 +34,7 @@ def write(event: str, *, level: int = logging.INFO, **facts: Any) -> None:
 
 
 def failure(request_id: str, error: BaseException) -> None:
-    """Write where an unexpected error was raised, and not what it says: that may quote a note."""
+    """Write where an unexpected error was raised, without its message, which may quote a note."""
     kinds: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(kinds) < 5:

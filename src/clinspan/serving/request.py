@@ -1,4 +1,4 @@
-"""A request's JSON -> notes and options, checked. No message contains anything that the request said."""
+"""Check a request's JSON and take notes and options from it. No message contains anything of the request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from clinspan import strict_json
 from clinspan.errors import ClinspanError
 from clinspan.extract.notes import Note
-from clinspan.serving.limits import Limits
+from clinspan.serving.limits import RequestLimits
 from clinspan.strict_json import kind
 from clinspan.text.decode import AGGREGATIONS, Aggregation, Threshold
 
@@ -29,11 +29,11 @@ class RequestError(ClinspanError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Notes to read and how.
+    """The notes to read, and how.
 
     Attributes:
         notes: in the order of the request.
-        single: it came as `text` and is answered without an id.
+        single: the request has `text`, and its answer has no id.
         threshold, aggregation, timeout: as in `Recognizer.recognize`.
     """
 
@@ -44,11 +44,11 @@ class Request:
     timeout: float | None = None
 
 
-def parse_json(body: bytes | str, limits: Limits) -> Any:
+def parse_json(body: bytes | str, limits: RequestLimits) -> Any:
     """Read a body as JSON.
 
     Raises:
-        RequestError: 413 too large, 400 not UTF-8 or not JSON.
+        RequestError: 413 too large, 400 not UTF-8 or not JSON as `strict_json` reads it.
     """
     size = len(body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass"))
     if size > limits.max_bytes:
@@ -65,7 +65,7 @@ def parse_json(body: bytes | str, limits: Limits) -> Any:
     return strict_json.parse_json(text, "the body", error=partial(RequestError, 400, "not_json"))
 
 
-def parse_request(data: object, limits: Limits) -> Request:
+def parse_request(data: object, limits: RequestLimits) -> Request:
     """Check a request.
 
     Args:
@@ -73,7 +73,7 @@ def parse_request(data: object, limits: Limits) -> Request:
         limits: what it may ask for.
 
     Raises:
-        RequestError: 400 it is not of the kind described, 413 it holds too much.
+        RequestError: 400 a field is unknown, missing or of the wrong kind, 413 it holds too much.
     """
     if not isinstance(data, dict):
         raise _wrong(f"the request is {kind(data)}: expected an object with text or notes")
@@ -100,7 +100,7 @@ def parse_request(data: object, limits: Limits) -> Request:
     return Request(notes, "text" in data, **options)
 
 
-def _notes(rows: object, limits: Limits) -> tuple[Note, ...]:
+def _notes(rows: object, limits: RequestLimits) -> tuple[Note, ...]:
     if not isinstance(rows, list):
         raise _wrong(f"notes is {kind(rows)}: expected a list of objects with id and text")
     if len(rows) > limits.max_notes:
@@ -109,7 +109,7 @@ def _notes(rows: object, limits: Limits) -> tuple[Note, ...]:
         )
     notes = tuple(_note(row, number) for number, row in enumerate(rows))
     if len({note.id for note in notes}) < len(notes):
-        raise _wrong("two notes have the same id: give each its own, or none at all")
+        raise _wrong("two notes have the same id: give each its own, or leave the ids out")
     return notes
 
 

@@ -1,4 +1,4 @@
-"""One request in, one answer out, whatever service carries it."""
+"""Answer one request, whatever service carries it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,33 @@ from typing import Any
 
 from clinspan import __version__
 from clinspan.errors import DeadlineError, InputError
+from clinspan.extract.output import span_row
 from clinspan.recognizer import Recognizer
 from clinspan.serving import logs
-from clinspan.serving.limits import Limits, threads
-from clinspan.serving.request import Request, RequestError, parse_request
+from clinspan.serving.limits import RequestLimits, threads
+from clinspan.serving.request import Request, RequestError, parse_json, parse_request
 from clinspan.text.decode import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP status and a JSON object, in the form of its text too."""
+    """An HTTP status and a JSON object, also as text."""
 
     status: int
     body: Mapping[str, Any]
     text: str
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Name the headers of an HTTP response."""
+        allow = {"allow": "GET, POST"} if self.status == 405 else {}
+        return {"content-type": "application/json", **allow}
+
 
 class Service:
     """A loaded model and the limits under which it answers. May be shared by many threads."""
 
-    def __init__(self, recognizer: Recognizer, limits: Limits, *, load_ms: float = 0.0) -> None:
+    def __init__(self, recognizer: Recognizer, limits: RequestLimits, *, load_ms: float = 0.0) -> None:
         report = recognizer.report()
         self.limits = limits
         self._recognizer = recognizer
@@ -51,14 +58,14 @@ class Service:
 
         Args:
             environment: CLINSPAN_MODEL, a folder (default: the bundled starter); CLINSPAN_PRECISION;
-                CLINSPAN_THREADS; CLINSPAN_LOG_LEVEL; and the limits of `Limits`. None for this process's.
+                CLINSPAN_THREADS; CLINSPAN_LOG_LEVEL; and those of `RequestLimits`. None for this process's.
 
         Raises:
             ClinspanError: as `Recognizer.load`; InputError for a variable that makes no sense.
         """
         environment = os.environ if environment is None else environment
         logs.configure(environment.get("CLINSPAN_LOG_LEVEL", "INFO"))
-        limits = Limits.read(environment)
+        limits = RequestLimits.read(environment)
         began = time.perf_counter()
         recognizer = Recognizer.load(
             environment.get("CLINSPAN_MODEL") or None,
@@ -75,12 +82,12 @@ class Service:
         """Answer one request; never raises.
 
         Args:
-            read: gives the request's JSON value; may raise RequestError.
-            seconds: that the service gives this request; None for no limit.
-            request_id: to find the request's log line by; made up if it is empty.
+            read: returns the request's JSON value, or raises RequestError.
+            seconds: time that the service gives this request; None for no limit.
+            request_id: for finding the request's log line; None to make one up.
         """
         began = time.perf_counter()
-        request_id = request_id or uuid.uuid4().hex
+        request_id = uuid.uuid4().hex if request_id is None else request_id
         cold, self._cold = self._cold, False
         facts: dict[str, Any] = {"request_id": request_id, "cold": cold}
         try:
@@ -97,6 +104,32 @@ class Service:
         code = answer.body.get("error", {}).get("code", "ok")
         logs.write("request", status=answer.status, code=code, ms=_ms_since(began), **facts)
         return answer
+
+    def answer_http(
+        self,
+        method: str,
+        body: Callable[[], bytes | str],
+        *,
+        seconds: float | None = None,
+        request_id: str | None = None,
+    ) -> Answer:
+        """Answer an HTTP request: POST with a request, GET to ask which model is loaded.
+
+        Args:
+            method: in capitals.
+            body: returns the request's body, or raises RequestError; not called where none is expected.
+            seconds: as in `answer`.
+            request_id: as in `answer`.
+        """
+
+        def read() -> object:
+            if method != "POST":
+                raise RequestError(405, "method_not_allowed", "expected POST with a JSON body, or GET")
+            return parse_json(body(), self.limits)
+
+        if method in ("GET", "HEAD"):
+            return self.describe()
+        return self.answer(read, seconds=seconds, request_id=request_id)
 
     def describe(self) -> Answer:
         """Say which model is loaded and what it finds: the answer to a health check."""
@@ -152,26 +185,16 @@ class Service:
 
 
 def failure(status: int, code: str, message: str, request_id: str) -> Answer:
-    """An answer that says what went wrong; `message` holds nothing of a note."""
+    """Make the answer that says what went wrong; `message` holds nothing of a note."""
     body = {"error": {"code": code, "message": message, "id": request_id}}
     return Answer(status, body, json.dumps(body))
 
 
 def _result(request: Request, found: Sequence[Sequence[Span]]) -> dict[str, Any]:
-    rows = [[_row(span) for span in spans] for spans in found]
-    if request.single:
-        return {"spans": rows[0]}
-    return {"notes": [{"id": n.id, "spans": r} for n, r in zip(request.notes, rows, strict=True)]}
-
-
-def _row(span: Span) -> dict[str, Any]:
-    return {
-        "label": span.label,
-        "start": span.start,
-        "end": span.end,
-        "text": span.text,
-        "score": round(span.score, 6),
-    }
+    rows = []
+    for note, spans in zip(request.notes, found, strict=True):
+        rows.append({"id": note.id, "spans": [span_row(span) for span in spans]})
+    return {"spans": rows[0]["spans"]} if request.single else {"notes": rows}
 
 
 def _ms_since(began: float) -> float:

@@ -21,7 +21,7 @@ class Rule:
 
 
 RULES = (
-    Rule("*/__pycache__/*", "caches; bytecode is made anew for the target's Python"),
+    Rule("*/__pycache__/*", "caches; bytecode is compiled again for the target's Python"),
     Rule("*.pyi", "type stubs: for type checkers"),
     Rule("*/tests/*", "test suites of the packages"),
     Rule("*.dist-info/RECORD", "lists files that are no longer here"),

@@ -14,7 +14,7 @@ from clinspan.package.parts.archive import write_zip
 from clinspan.package.parts.resolve import Wheel, read_wheel
 
 _DIST_INFO = f"clinspan-{clinspan.__version__}.dist-info"
-# What an installer adds to the folder, and RECORD, which is made anew.
+# What an installer adds to the folder, and RECORD, which is written again.
 _INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 
 
