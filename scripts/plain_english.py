@@ -28,12 +28,7 @@ ROOTS = [
     "docs",
     "benchmarks",
     "fuzz",
-    "src/clinspan/bundle",
-    "src/clinspan/clinical",
-    "src/clinspan/engine",
-    "src/clinspan/serving",
-    "src/clinspan/starter",
-    "src/clinspan/text",
+    "src/clinspan",
     "export/clinspan_export",
     "tests",
 ]
