@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from benchmarks.peers import Found, Run
 from clinspan.bundle.manifest import Bundle
 from clinspan.engine.schedule import in_batches
-from clinspan.text.decode import label_table, read_words, spans
+from clinspan.pipeline import (
+    Cutting,
+    Ids,
+    Job,
+    Logits,
+    TokenizedNote,
+    by_note,
+    job_ids,
+    jobs,
+    note_spans,
+    tokenize,
+    window_words,
+)
+from clinspan.text.decode import Words, label_table
 from clinspan.text.tokenizer import Tokenizer
-from clinspan.text.windows import Window, plan
-
-Ids = npt.NDArray[np.int32]
-Logits = npt.NDArray[np.float32]
 
 
 def in_our_windows(
@@ -24,7 +29,7 @@ def in_our_windows(
     run: Callable[[Sequence[Ids]], Sequence[Logits]],
     *,
     batch: int = 1,
-    windows: Callable[..., list[Window]] = plan,
+    cut: Callable[[TokenizedNote], TokenizedNote] = lambda note: note,
 ) -> Run:
     """Read texts with clinspan's tokenizer, windows and decoding, and anyone's logits.
 
@@ -32,29 +37,24 @@ def in_our_windows(
         bundle: whose labels and windows.
         run: from the ids of some windows, int32 (t,) each, to their logits, float32 (t, c) each.
         batch: windows that run at once, of about equal length.
-        windows: plans them.
+        cut: gives the note other windows.
     """
     tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path)
     table = label_table(bundle.labels)
 
+    def tokens(job: Job) -> int:
+        ids = job_ids(job)
+        return 0 if ids is None else len(ids)
+
+    def several(group: Sequence[Job]) -> list[Words | None]:
+        contents = [ids for job in group if (ids := job_ids(job)) is not None]
+        logits = iter(run(contents) if contents else [])
+        return [None if w is None else window_words(n, w, next(logits), bundle.aggregation) for n, w in group]
+
     def find(texts: Sequence[str]) -> Found:
-        encodings = [tokenizer.encode(text) for text in texts]
-        words: list[list[Any]] = [[] for _ in texts]
-        jobs = []
-        for number, encoding in enumerate(encodings):
-            planned = windows(encoding.cuts, window=bundle.window)
-            jobs += [(number, w, encoding.ids[w.start : w.stop]) for w in planned]
-        for (number, w, _), logits in in_batches(
-            jobs,
-            lambda job: len(job[2]),
-            lambda group: run([ids for _, _, ids in group]),
-            tokens=batch * bundle.window,
-        ):
-            word_ids = encodings[number].word_ids[w.start : w.stop]
-            words[number].append(read_words(logits, word_ids, "first", start=w.start))
-        return [
-            [(s.label, s.start, s.end) for s in spans(text, encoding, found, table)]
-            for text, encoding, found in zip(texts, encodings, words, strict=True)
-        ]
+        cutting = Cutting(bundle.window, bundle.overlap)
+        notes = (cut(tokenize(text, tokenizer, cutting)) for text in texts)
+        read = by_note(in_batches(jobs(notes), tokens, several, tokens=batch * bundle.window))
+        return [[(s.label, s.start, s.end) for s in note_spans(note, words, table)] for note, words in read]
 
     return find

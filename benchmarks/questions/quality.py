@@ -13,12 +13,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.peers import OURS, Run, ours, pipelines
 from benchmarks.peers.our_windows import in_our_windows
@@ -27,8 +28,9 @@ from benchmarks.run.record import save
 from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
 from clinspan.documents.scores import evaluate
+from clinspan.pipeline import TokenizedNote
 from clinspan.text.encoding import INSIDE_WORD
-from clinspan.text.windows import Window, plan
+from clinspan.text.windows import plan
 
 # Tokens of a window, special ones included, and tokens that neighbours share (what transformers calls stride).
 PIPELINE = ((512, 128), (256, 64), (256, 32), (192, 64), (192, 32), (128, 32))
@@ -101,10 +103,14 @@ def _clinspan(options: argparse.Namespace, name: str) -> Run:
         return ours.clinspan(bundle=options.bundle, threads=options.threads, **CLINSPAN[name])
     parts = ours.loaded(options.bundle)
     return in_our_windows(
-        parts.bundle, lambda contents: [parts.model.logits(ids) for ids in contents], windows=_equal
+        parts.bundle,
+        lambda contents: [parts.model.logits(ids) for ids in contents],
+        cut=partial(_equally, window=parts.bundle.window),
     )
 
 
-def _equal(cuts: npt.NDArray[np.int8], *, window: int) -> list[Window]:
-    """Cut at an equal share, between any two words."""
-    return plan(np.where(cuts == INSIDE_WORD, cuts, 0).astype(np.int8), window=window)
+def _equally(note: TokenizedNote, *, window: int) -> TokenizedNote:
+    """Let windows end at an equal share, between any two words."""
+    cuts = note.encoding.cuts
+    edges = np.where(cuts == INSIDE_WORD, cuts, 0).astype(np.int8)
+    return replace(note, windows=plan(edges, window=window))

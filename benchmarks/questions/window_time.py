@@ -26,7 +26,8 @@ from benchmarks.run.record import save
 from clinspan import Recognizer
 from clinspan.bundle.loading import STARTER, Loaded
 from clinspan.bundle.manifest import open_bundle
-from clinspan.text.decode import label_table, read_words, spans
+from clinspan.pipeline import TokenizedNote, note_spans, window_ids, window_words
+from clinspan.text.decode import label_table
 from clinspan.text.windows import plan
 
 TOKENS = 190
@@ -107,18 +108,16 @@ def _steps(parts: Loaded, text: str) -> dict[str, float]:
     began = clock()
     encoding = parts.tokenizer.encode(text)
     tokenized = clock()
-    windows = plan(encoding.cuts, window=parts.bundle.window)
+    windows = plan(encoding.cuts, window=parts.bundle.window, overlap=parts.bundle.overlap)
     planned = clock()
-    running = reading = 0.0
+    note, running, reading = TokenizedNote(text, encoding, windows), 0.0, 0.0
     for window in windows:
         before = clock()
-        logits = parts.model.logits(encoding.ids[window.start : window.stop])
+        logits = parts.model.logits(window_ids(note, window))
         ran = clock()
-        words.append(
-            read_words(logits, encoding.word_ids[window.start : window.stop], "first", start=window.start)
-        )
+        words.append(window_words(note, window, logits, parts.bundle.aggregation))
         running, reading = running + ran - before, reading + clock() - ran
-    found = _seconds(partial(spans, text, encoding, words, table))
+    found = _seconds(partial(note_spans, note, words, table))
     return {
         "tokenizer": tokenized - began,
         "windows": planned - tokenized,

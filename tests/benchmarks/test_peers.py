@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 
 from benchmarks.peers import CORE, FLOOR, OURS, PEERS, VARIANTS, load, ours
-from benchmarks.peers.our_windows import Ids, Logits, in_our_windows
+from benchmarks.peers.our_windows import in_our_windows
 from benchmarks.run.harness import ROOT
 from clinspan.bundle.loading import STARTER
+from clinspan.pipeline import Ids, Logits
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
