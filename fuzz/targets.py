@@ -210,7 +210,8 @@ def conll_file(data: Data) -> None:
 
 def brat_folder(data: Data) -> None:
     """A text and its standoff annotations."""
-    text, lines = data.text(40), []
+    text = data.text(40)
+    lines: list[str] = []
     while data:
         start, end = data.below(40), data.below(60)
         quoted = " ".join(text[start:end].splitlines()) if data.byte() < 200 else data.text(4)
@@ -374,7 +375,7 @@ def check_documents(documents: Iterable[Document]) -> None:
 
 def _rows(data: Data, row: Callable[[Data], Any]) -> bytes:
     """Lines of JSON, some of them broken."""
-    lines = []
+    lines: list[bytes] = []
     while data and len(lines) < 8:
         kind = data.byte()
         if kind < 200:
@@ -445,7 +446,8 @@ def _offset(data: Data) -> Any:
 
 
 def _entities(data: Data, text: str, labels: Sequence[str]) -> list[Entity]:
-    rows, at = [], 0
+    rows: list[Entity] = []
+    at = 0
     while at < len(text) and len(rows) < 4:
         start = at + data.below(4)
         at = start + 1 + data.below(6)

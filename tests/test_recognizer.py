@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinspan import InferenceError, InputError, Recognizer, Span
-from clinspan.text.decode import AGGREGATIONS
+from clinspan.text.decode import AGGREGATIONS, Aggregation
 from tests.text.test_tokenizer import NOTES
 
 
@@ -37,7 +37,7 @@ def check_spans(note: str, found: Sequence[Span]) -> None:
 
 
 @pytest.mark.parametrize("vote", AGGREGATIONS)
-def test_spans_of_example_notes_are_exact(starter: Recognizer, notes: list[str], vote: str) -> None:
+def test_spans_of_example_notes_are_exact(starter: Recognizer, notes: list[str], vote: Aggregation) -> None:
     """note[start:end] == text; sorted; no overlap; no whitespace at the ends."""
     for note in notes:
         found = starter.recognize(note, aggregation=vote)
@@ -47,7 +47,7 @@ def test_spans_of_example_notes_are_exact(starter: Recognizer, notes: list[str],
 
 @settings(max_examples=150, deadline=None)
 @given(note=NOTES, vote=st.sampled_from(AGGREGATIONS))
-def test_spans_of_any_text_are_exact(starter: Recognizer, note: str, vote: str) -> None:
+def test_spans_of_any_text_are_exact(starter: Recognizer, note: str, vote: Aggregation) -> None:
     """Surrogates, NUL, CRLF, astral and zero-width characters, marks, special tokens spelled out."""
     check_spans(note, starter.recognize(note, aggregation=vote))
 
@@ -106,7 +106,7 @@ def test_many_threads_may_share_a_recognizer(starter: Recognizer, notes: list[st
     expected = [starter.recognize(note) for note in notes]
     got: dict[int, list[Span]] = {}
     callers = [
-        threading.Thread(target=lambda i=i: got.__setitem__(i, starter.recognize(notes[i])))  # type: ignore[misc]
+        threading.Thread(target=lambda i=i: got.__setitem__(i, starter.recognize(notes[i])))
         for i in range(len(notes))
     ]
     for caller in callers:

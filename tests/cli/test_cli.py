@@ -85,7 +85,7 @@ def test_standard_input_is_a_note() -> None:
     done = run("extract", "-", "-f", "jsonl", data="Ménière's, pneumonia.".encode())
     assert done.returncode == 0, done.stderr
     (row,) = rows(done.stdout.decode("utf-8"))
-    assert "pneumonia" in [span["text"] for span in row["spans"]]  # type: ignore[index,attr-defined]
+    assert "pneumonia" in [span["text"] for span in row["spans"]]  # type: ignore[attr-defined]
 
 
 def test_results_are_utf8_whatever_the_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

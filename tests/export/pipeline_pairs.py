@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan import Recognizer, Span
-from clinspan.text.decode import read_words, spans
+from clinspan.text.decode import Aggregation, read_words, spans
 
 BIO = ("O", "B-PROBLEM", "I-PROBLEM", "B-TEST", "I-TEST")
 AGGREGATIONS = ("simple", "first", "average", "max")
@@ -94,7 +94,7 @@ class Pair:
             for aggregation, found in results.items()
         }
 
-    def ours(self, note: str) -> dict[str, list[Span]]:
+    def ours(self, note: str) -> dict[Aggregation, list[Span]]:
         """Spans from clinspan for each strategy, from one run of the model."""
         logits = self.recognizer.token_logits(note)
         encoding = self.recognizer._tokenizer.encode(note)

@@ -12,6 +12,8 @@ import pytest
 from tests.export.pipeline_pairs import Pair
 from tests.support.example_notes import ROOT
 
+from clinspan.text.decode import Aggregation
+
 pytestmark = pytest.mark.export
 Make = Callable[..., Pair]
 Places = list[tuple[str, int, int]]
@@ -22,7 +24,7 @@ def theirs(pair: Pair, note: str, aggregation: str = "first") -> Places:
     return [row[:3] for row in pair.theirs(note)[aggregation]]
 
 
-def ours(pair: Pair, note: str, aggregation: str = "first") -> Places:
+def ours(pair: Pair, note: str, aggregation: Aggregation = "first") -> Places:
     """(label, start, end) from clinspan."""
     return [
         (span.label, span.start, span.end)

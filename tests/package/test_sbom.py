@@ -45,7 +45,8 @@ def archive(inputs: Inputs, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bill_of(archive: Path) -> dict[str, Any]:
     """Read the bill of materials in the zip."""
     with zipfile.ZipFile(archive) as opened:
-        return json.loads(opened.read(SBOM))
+        bill: dict[str, Any] = json.loads(opened.read(SBOM))
+    return bill
 
 
 def check_valid(text: str) -> None:

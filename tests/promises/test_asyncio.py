@@ -137,7 +137,7 @@ def test_short_notes_pass_long_ones(small: Recognizer, monkeypatch: pytest.Monke
 def test_errors_and_the_deadline_are_those_of_recognize(small: Recognizer) -> None:
     """The same options, the same checks."""
     with pytest.raises(InputError, match="aggregation"):
-        asyncio.run(small.arecognize("pain", aggregation="median"))
+        asyncio.run(small.arecognize("pain", aggregation="median"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="note 0 is a int"):
         asyncio.run(small.arecognize(7))  # type: ignore[arg-type]
     with pytest.raises(DeadlineError):

@@ -102,6 +102,7 @@ def test_closing_under_calls_ends_them_with_the_error(folder: Path, threads: int
     """Calls of all kinds in other threads: each returns whole answers until it raises ClosedError."""
     with Recognizer.load(folder, threads=1) as alone:
         expected = {note: alone.recognize(note) for note in ("pain", LONG)}
+        rows = len(alone.token_logits("pain"))
     recognizer = Recognizer.load(folder, threads=threads)
     ends: list[BaseException] = []
 
@@ -117,7 +118,7 @@ def test_closing_under_calls_ends_them_with_the_error(folder: Path, threads: int
         (lambda: recognizer.recognize(LONG), expected[LONG]),
         (lambda: list(recognizer.pipe(["pain", LONG])), [expected["pain"], expected[LONG]]),
         (lambda: asyncio.run(recognizer.arecognize(LONG)), expected[LONG]),
-        (lambda: len(recognizer.token_logits("pain")), len(alone_rows(folder))),
+        (lambda: len(recognizer.token_logits("pain")), rows),
     ]
     callers = [threading.Thread(target=use, args=call) for call in calls]
     for caller in callers:
@@ -127,11 +128,6 @@ def test_closing_under_calls_ends_them_with_the_error(folder: Path, threads: int
     for caller in callers:
         caller.join(30)
     assert [type(end) for end in ends] == [ClosedError] * len(calls)
-
-
-def alone_rows(folder: Path) -> object:
-    with Recognizer.load(folder, threads=1) as alone:
-        return alone.token_logits("pain")
 
 
 def test_a_pipe_that_was_half_read_ends_with_the_error(folder: Path) -> None:

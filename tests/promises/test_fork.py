@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support import bundles, processes
@@ -158,13 +160,15 @@ def test_every_run_and_every_load_is_work_that_a_fork_waits_for(
     seen: set[tuple[str, bool]] = set()
     load, run = onnxruntime.InferenceSession.__init__, onnxruntime.InferenceSession.run
 
-    def note(name: str) -> None:
-        seen.add((name, forks._runs(sys._getframe())))
+    def noting(name: str, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            seen.add((name, forks._runs(sys._getframe())))
+            return inner(*arguments, **options)
 
-    monkeypatch.setattr(
-        onnxruntime.InferenceSession, "__init__", lambda *a, **k: (note("load"), load(*a, **k))[1]
-    )
-    monkeypatch.setattr(onnxruntime.InferenceSession, "run", lambda *a, **k: (note("run"), run(*a, **k))[1])
+        return call
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "__init__", noting("load", load))
+    monkeypatch.setattr(onnxruntime.InferenceSession, "run", noting("run", run))
     with Recognizer.load(bundles.bundle(tmp_path / "bundle"), threads=1) as recognizer:
         recognizer.recognize("pain")
     assert seen == {("load", True), ("run", True)}
@@ -189,7 +193,9 @@ def test_a_child_never_takes_another_model_for_the_parents(tmp_path: Path) -> No
     processes.run(
         BEGIN
         + """
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from clinspan import BundleError, LoadOptions
 recognizer = Recognizer.load(sys.argv[1], options=LoadOptions(session_options={"intra_op_num_threads": 2}))
 expected = recognizer.recognize(note)

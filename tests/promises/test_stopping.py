@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.support import bundles, example_notes, processes
 
-from clinspan import DeadlineError, InputError, LoadOptions, Recognizer
+from clinspan import DeadlineError, InputError, LoadOptions, Recognizer, Span
 from clinspan.bundle.load_options import MAX_CHARACTERS
 
 MARKER = "XYZZYMARKER"
@@ -201,7 +201,7 @@ def test_an_error_of_the_callers_own_iterable_comes_in_its_turn(small: Recognize
         yield from ["She has pneumonia."] * 5
         raise OSError("the disk is gone")
 
-    found = []
+    found: list[list[Span]] = []
     with pytest.raises(OSError, match="the disk is gone"):
         found.extend(small.pipe(notes()))
     assert len(found) == 5

@@ -80,8 +80,8 @@ def test_many_threads_get_the_bits_that_one_gets_alone(tmp_path: Path, reuse: in
 
     with shared:
         together(
-            *(lambda seed=seed: recognize(seed) for seed in range(4)),  # type: ignore[misc]
-            *(lambda seed=seed: pipe(seed) for seed in range(3)),  # type: ignore[misc]
+            *(lambda seed=seed: recognize(seed) for seed in range(4)),
+            *(lambda seed=seed: pipe(seed) for seed in range(3)),
             rows,
             come_and_go,
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from clinspan import ClinspanError, DeadlineError, InputError, Recognizer
+from clinspan import ClinspanError, DeadlineError, InputError, Recognizer, Span
 
 SENTENCE = "She has pneumonia and was given ceftriaxone. "
 LONG = SENTENCE * 4000
@@ -30,7 +30,7 @@ def test_gives_complete_notes_first(recognizer: Recognizer) -> None:
     """`pipe` gives every note that was complete, then raises for the first that was not."""
     expected = recognizer.recognize(SENTENCE)
     results = recognizer.pipe([SENTENCE, SENTENCE, LONG], timeout=1.0)
-    found = []
+    found: list[list[Span]] = []
     with pytest.raises(DeadlineError, match="before note 2"):
         found.extend(results)
         # `extend` keeps what it drew before the error.

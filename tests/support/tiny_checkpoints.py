@@ -130,13 +130,16 @@ def sentencepiece(kind: str) -> Callable[[], Any]:
         import transformers
 
         stream = io.BytesIO()
+        ids: dict[str, Any] = {}
+        if kind.startswith("Deberta"):
+            ids = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
         spm.SentencePieceTrainer.train(
             sentence_iterator=iter(LINES * 4),
             model_writer=stream,
             vocab_size=160,
             hard_vocab_limit=False,
             minloglevel=2,
-            **({"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3} if kind.startswith("Deberta") else {}),
+            **ids,
         )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "spm.model")

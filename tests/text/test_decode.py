@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support import slow_twins
 
 from clinspan import InputError, Span
-from clinspan.text.decode import AGGREGATIONS, label_table, read_words, spans
+from clinspan.text.decode import AGGREGATIONS, Aggregation, label_table, read_words, spans
 from clinspan.text.encoding import Encoding
 from clinspan.text.labels import detect
 
@@ -195,10 +195,10 @@ ROWS = st.integers(1, 12).flatmap(
 @pytest.mark.parametrize("vote", AGGREGATIONS)
 @given(rows=ROWS)
 def test_words_are_read_as_the_naive_twin_reads_them(
-    vote: str, rows: tuple[list[list[int]], list[bool]]
+    vote: Aggregation, rows: tuple[list[list[int]], list[bool]]
 ) -> None:
     """Same words, same labels, same scores."""
-    logits = np.array(rows[0], np.float32) / 8
+    logits = np.array(rows[0], np.float32) / np.float32(8)
     word_ids = np.cumsum(rows[1]).astype(np.int32)
     words = read_words(logits, word_ids, vote, start=7)
     expected = slow_twins.read_words(logits.tolist(), word_ids.tolist(), vote)

@@ -43,7 +43,7 @@ def family(
 ) -> Tokenizer:
     """A small tokenizer of each family."""
     folder = tmp_path_factory.mktemp(request.param)
-    return Tokenizer(small_tokenizers.save(FAMILIES[request.param](notes), folder))  # type: ignore[arg-type]
+    return Tokenizer(small_tokenizers.save(FAMILIES[request.param](notes), folder))
 
 
 @pytest.fixture(scope="session")
