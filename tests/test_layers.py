@@ -56,22 +56,6 @@ BUILD_TIME = {"torch", "transformers", "optimum", "onnx", EXPORTER}
 MOST_FILES = 12
 MOST_MODULES = 10
 
-# Files of one name in two folders of a package, and why the name means the same in both.
-SAME_NAME: dict[str, str] = {}
-
-# Known defects. Each line is one that somebody has to fix: a fixed one fails
-# `test_every_known_break_is_still_there` until its line is taken out.
-KNOWN_BREAKS: dict[str, set[str]] = {
-    "up": set(),
-    "circle": set(),
-    "text": set(),
-    "only": set(),
-    "cli": set(),
-    "files": {"tests/promises"},
-    "names": set(),
-    "classes": set(),
-}
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Import:
@@ -229,7 +213,7 @@ def files_of_one_name() -> set[str]:
             for path in paths
             if not path.stem.startswith("__") and "cli" not in path.relative_to(root).parts[:-1]
         ]
-        found |= {f"{package} {one}" for one in doubled(named) if one.partition(":")[0] not in SAME_NAME}
+        found |= {f"{package} {one}" for one in doubled(named)}
     return found
 
 
@@ -243,28 +227,6 @@ def classes_of_one_name() -> set[str]:
     )
 
 
-BREAKS = {
-    "up": upward(),
-    "circle": circles(),
-    "text": text_on_more_than_errors(),
-    "only": libraries_in_other_files(),
-    "cli": imports_of_command_lines(),
-    "files": full_folders(),
-    "names": files_of_one_name(),
-    "classes": classes_of_one_name(),
-}
-
-
-def new(kind: str) -> list[str]:
-    """Breaks that are not known, with their places."""
-    return sorted(one for one in BREAKS[kind] if short(one) not in KNOWN_BREAKS[kind])
-
-
-def short(broken: str) -> str:
-    """A break without its places, as it is known."""
-    return broken.partition(": ")[0]
-
-
 @pytest.mark.parametrize("package", FOLDERS)
 def test_every_room_has_a_layer(package: str) -> None:
     """A new folder or file in the root says where it belongs by a place in `LAYERS`."""
@@ -274,45 +236,39 @@ def test_every_room_has_a_layer(package: str) -> None:
 
 def test_no_import_goes_up() -> None:
     """A module imports from its own layer and those below it."""
-    assert new("up") == []
+    assert upward() == set()
 
 
 def test_nothing_imports_in_a_circle() -> None:
     """Neither modules nor rooms: the layers alone would let two rooms of one layer lean on each other."""
-    assert new("circle") == []
+    assert circles() == set()
 
 
 def test_text_needs_errors_and_options_alone() -> None:
     """Only numpy and arithmetic turn a note into spans."""
-    assert new("text") == []
+    assert text_on_more_than_errors() == set()
 
 
 def test_each_library_is_imported_in_one_file() -> None:
     """Tokenizers and onnxruntime have one door each, and the runtime never imports what builds models."""
-    assert new("only") == []
+    assert libraries_in_other_files() == set()
 
 
 def test_no_library_module_imports_a_command_line() -> None:
     """A command line is what people type; a function that two of them share is below it."""
-    assert new("cli") == []
+    assert imports_of_command_lines() == set()
 
 
 def test_no_folder_holds_more_than_a_dozen_files() -> None:
     """And the runtime's root no more than ten modules, so that a stranger finds any step by its folder."""
-    assert new("files") == []
+    assert full_folders() == set()
 
 
 def test_no_two_files_of_a_package_share_a_name() -> None:
-    """One name, one step; `SAME_NAME` says where a name means the same twice."""
-    assert new("names") == []
+    """One name, one step. Command lines are named for what they run, and are left out."""
+    assert files_of_one_name() == set()
 
 
 def test_no_two_classes_share_a_name() -> None:
     """One noun, one idea, in both packages."""
-    assert new("classes") == []
-
-
-@pytest.mark.parametrize("kind", KNOWN_BREAKS)
-def test_every_known_break_is_still_there(kind: str) -> None:
-    """The list of defects can only shrink: a fixed one has to leave it."""
-    assert sorted(KNOWN_BREAKS[kind] - {short(one) for one in BREAKS[kind]}) == []
+    assert classes_of_one_name() == set()

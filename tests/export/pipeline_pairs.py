@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from clinspan import Recognizer, Span
-from clinspan.text.decode import Aggregation, read_words, spans
+from clinspan.text.decode import AGGREGATIONS, Aggregation, read_words, spans
 
 BIO = ("O", "B-PROBLEM", "I-PROBLEM", "B-TEST", "I-TEST")
-AGGREGATIONS = ("simple", "first", "average", "max")
 
 
 def write_checkpoint(
@@ -76,7 +75,7 @@ class Pair:
     pipeline: Any
     recognizer: Recognizer
 
-    def theirs(self, note: str) -> dict[str, list[tuple[str, int, int, float]]]:
+    def theirs(self, note: str) -> dict[Aggregation, list[tuple[str, int, int, float]]]:
         """(label, start, end, score) from the pipeline for each strategy, from one forward pass."""
         import torch
 

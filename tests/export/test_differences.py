@@ -19,7 +19,7 @@ Make = Callable[..., Pair]
 Places = list[tuple[str, int, int]]
 
 
-def theirs(pair: Pair, note: str, aggregation: str = "first") -> Places:
+def theirs(pair: Pair, note: str, aggregation: Aggregation = "first") -> Places:
     """(label, start, end) from transformers."""
     return [row[:3] for row in pair.theirs(note)[aggregation]]
 

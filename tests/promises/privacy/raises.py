@@ -1,0 +1,86 @@
+"""Every `raise` of clinspan, and why some of them need no path: no note has been read there yet."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+import clinspan
+
+SOURCE = Path(clinspan.__file__).parent
+
+# Where no note has been read yet, or where what is said is about the caller's own options.
+NO_NOTE_THERE = {
+    "package/": "makes packages; never sees a note",
+    "cli/package.py": "makes packages; never sees a note",
+    "bundle/manifest.py": "reads model folders, before any note",
+    "strict_json.py:read_bytes": "reads model folders, before any note",
+    "strict_json.py:Fields": "reads model folders, before any note",
+    "bundle/integrity.py": "reads model folders, before any note",
+    "bundle/hub_folder.py": "reads model folders, before any note",
+    "bundle/onnx_scan.py": "reads model folders, before any note",
+    "bundle/signature.py": "reads model folders, before any note",
+    "bundle/self_check.py": "looks at a model, and runs it on tokens of its own",
+    "text/labels.py": "reads label names of a model",
+    "options.py": "says types and numbers of options",
+    "text/windows.py:check": "says numbers of options",
+    "engine/session.py:_start": "loads a model",
+    "engine/session.py:Session._started_again:DeviceError": "says what a GPU cannot do",
+    "engine/session.py:Session._started_again:BundleError": "loads a model again",
+    "engine/session.py:Session._check": "looks at a model",
+    "engine/session.py:Session.__init__": "looks at a model",
+    "engine/session.py:_onnxruntime": "imports",
+    "engine/providers.py": "says names of devices and settings",
+    "text/tokenizer.py:Tokenizer.__init__": "loads a tokenizer",
+    "text/tokenizer.py:_special_frame": "loads a tokenizer",
+    "recognizer.py:Recognizer.__reduce__:TypeError": "says how to make a recognizer",
+    "bundle/loading.py": "loads a model",
+    "bundle/load_options.py": "says names of options",
+    "cli/load_flags.py": "says what is wrong with an option",
+    "serving/limits.py": "reads the environment",
+    "serving/logs.py:configure": "reads the environment",
+    "serving/__init__.py": "looks up a name",
+    "cli/extract.py:_check:": "says the command line's own options",
+    "cli/extract.py:_threshold": "says the command line's own options",
+    "cli/pairs.py:split_pairs": "says the command line's own options",
+    "documents/pdf.py:read_pdf:MissingDependencyError": "imports",
+    "clinical/cues/files.py": "reads files of cues, before any note",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A `raise` in clinspan's code; `name` is file, function and error."""
+
+    file: str
+    first: int
+    last: int
+    name: str
+
+    def in_(self, reached: set[tuple[str, int]]) -> bool:
+        return any((self.file, line) in reached for line in range(self.first, self.last + 1))
+
+
+def sites() -> list[Site]:
+    """Every `raise` but those that pass on what they caught."""
+    found: list[Site] = []
+
+    def walk(node: ast.AST, file: Path, names: tuple[str, ...]) -> None:
+        for child in ast.iter_child_nodes(node):
+            inner = names
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = (*names, child.name)
+            if isinstance(child, ast.Raise) and child.exc is not None:
+                function = child.exc.func if isinstance(child.exc, ast.Call) else child.exc
+                name = f"{file.relative_to(SOURCE).as_posix()}:{'.'.join(names)}:{ast.unparse(function)}"
+                found.append(Site(str(file), child.lineno, child.end_lineno or child.lineno, name))
+            walk(child, file, inner)
+
+    for file in sorted(SOURCE.rglob("*.py")):
+        walk(ast.parse(file.read_text(encoding="utf-8")), file, ())
+    return found
+
+
+def exempt(site: Site) -> list[str]:
+    return [key for key in NO_NOTE_THERE if site.name.startswith(key)]
