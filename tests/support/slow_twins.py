@@ -12,7 +12,7 @@ LINE_BREAKS = "\n\v\f\r\x85\u2028\u2029"
 def rate_gap(note: str, end: int, start: int) -> int:
     """How good the gap between two words is as a place to end a window: 0 edge of a word to 4 blank line."""
     gap = note[end:start]
-    lines = sum(gap.replace("\r\n", "\n").count(mark) for mark in LINE_BREAKS)
+    lines = count_line_ends(gap)
     if lines > 1:
         return 4
     if lines == 1:
@@ -20,6 +20,22 @@ def rate_gap(note: str, end: int, start: int) -> int:
     if not gap:
         return 0
     return 2 if note[end - 1] in ".!?。" else 1
+
+
+def count_line_ends(gap: str) -> int:
+    """Line ends, where carriage returns before a newline, and one or a page break beside it, belong to it."""
+    count = at = 0
+    while at < len(gap):
+        rest = gap[at:]
+        head = rest.removeprefix("\f").lstrip("\r")
+        if head.startswith("\n"):
+            at += len(rest) - len(head) + 1
+            at += gap[at : at + 1] in ("\r", "\f")
+            count += 1
+        else:
+            count += gap[at] in LINE_BREAKS
+            at += 1
+    return count
 
 
 def number_words(note: str, offsets: Sequence[tuple[int, int]]) -> list[int]:
@@ -119,8 +135,8 @@ def group_spans(
         word = (offsets[first][0], offsets[last][1], prefix, entity, score)
         if joined:
             _, end, before, same, _ = groups[-1][-1]
-            gap = note[end : word[0]].replace("\r\n", "\n")
-            joined = same == entity and prefix not in "BSU" and before not in "ELSU" and gap.count("\n") < 2
+            lines = count_line_ends(note[end : word[0]])
+            joined = same == entity and prefix not in "BSU" and before not in "ELSU" and lines < 2
         if joined:
             groups[-1].append(word)
         else:

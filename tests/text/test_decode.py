@@ -87,13 +87,27 @@ def test_labels_without_prefix_join_where_they_touch() -> None:
     assert found("a b c", "X X Y", IO) == [("X", "a b"), ("Y", "c")]
 
 
-@pytest.mark.parametrize("gap", ["\n\n", "\r\n\r\n", "\n \t\n", "\u2029\u2029", "\r\r"])
+@pytest.mark.parametrize(
+    "gap",
+    ["\n\n", "\r\n\r\n", "\n \t\n", "\u2029\u2029", "\r\r", "\r\r\n\r\r\n", "\n\r\n\r", "\n\f\n"],
+    ids=ascii,
+)
 def test_an_entity_never_crosses_a_blank_line(gap: str) -> None:
     """A list item and the heading below it are not one entity."""
     assert found(f"a{gap}b", "B-X I-X") == [("X", "a"), ("X", "b")]
 
 
-@pytest.mark.parametrize("gap", ["\n", "\r\n", " \n  ", "   "])
+def test_a_lone_surrogate_between_words_is_part_of_their_gap() -> None:
+    """Tokenizers leave it out, so the gap between two words may hold one."""
+    note = "a\ud800 b"
+    encoding = split(note.replace("\ud800", " "))
+    words = read_words(logits_for("B-X I-X"), encoding.word_ids, "first")
+    assert [s.end for s in spans(note, encoding, [words], label_table(BIO))] == [4]
+
+
+@pytest.mark.parametrize(
+    "gap", ["\n", "\r\n", " \n  ", "   ", "\r\r\n", "\r\r\r\n", "\n\r", "\n\f", "\r\n\f", "\f\r\n"], ids=ascii
+)
 def test_an_entity_crosses_a_line_end(gap: str) -> None:
     """Notes are wrapped in the middle of phrases."""
     assert found(f"a{gap}b", "B-X I-X") == [("X", f"a{gap}b")]
@@ -212,7 +226,10 @@ def test_words_are_read_as_the_naive_twin_reads_them(
 
 
 TAGS = st.lists(
-    st.tuples(st.integers(0, 4), st.sampled_from([" ", "\n", "\n\n", "", "\r\n", "\r\n\r\n", "  "])),
+    st.tuples(
+        st.integers(0, 4),
+        st.one_of(st.sampled_from([" ", "", "  "]), st.text(alphabet="\r\n\f\v\u2028 ", max_size=5)),
+    ),
     max_size=14,
 )
 

@@ -149,7 +149,7 @@ def test_a_long_note_without_single_spaces_is_still_read_in_pieces(bert: Tokeniz
     assert max(sizes) < 2 * tokenizer._PIECE
 
 
-@given(note=NOTES)
+@given(note=NOTES | st.text(alphabet="ab\r\n\f\v\u2028 .", max_size=30))
 def test_words_and_cuts_are_those_of_the_naive_twin(note: str) -> None:
     """Vectorised word numbers and cut rates, against a loop."""
     offsets = [(i, i + 1) for i, char in enumerate(note) if not char.isspace()]
@@ -173,7 +173,11 @@ def test_words_and_cuts_are_those_of_the_naive_twin(note: str) -> None:
         ("\r\n", encodings.LINE_END),
         (".\n", encodings.LINE_END),
         ("\n\n", encodings.BLANK_LINE),
+        ("\r\r\n", encodings.LINE_END),
+        ("\n\r", encodings.LINE_END),
+        ("\n\f", encodings.LINE_END),
         ("\r\n\r\n", encodings.BLANK_LINE),
+        ("\r\r\n\r\r\n", encodings.BLANK_LINE),
         ("\n  \n", encodings.BLANK_LINE),
     ],
     ids=ascii,

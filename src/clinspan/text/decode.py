@@ -19,6 +19,7 @@ import numpy.typing as npt
 from clinspan.errors import InputError
 from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.labels import LabelSet
+from clinspan.text.words import codes_of, mark_line_ends
 
 Aggregation = Literal["first", "average", "max", "simple"]
 AGGREGATIONS: tuple[Aggregation, ...] = ("first", "average", "max", "simple")
@@ -260,7 +261,7 @@ def _is_mark(char: str) -> bool:
 
 
 def _has_blank_line(gap: str) -> bool:
-    return len(f"{gap}.".splitlines()) > 2
+    return int(mark_line_ends(codes_of(gap)).sum()) > 1
 
 
 def _best_tokens(best: npt.NDArray[np.float32], first: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:

@@ -15,7 +15,8 @@ _SENTENCE_ENDS = np.array([ord(c) for c in ".!?。"], dtype=np.uint32)
 
 
 def codes_of(text: str) -> npt.NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    """The characters of a text as numbers, uint32 (characters,)."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def rate_cuts(
@@ -27,8 +28,7 @@ def rate_cuts(
     if n < 2:
         return cuts
     ends, starts = offsets[:-1, 1], offsets[1:, 0]
-    breaks = np.isin(codes, _LINE_BREAKS)
-    breaks[:-1] &= ~((codes[:-1] == 0x0D) & (codes[1:] == 0x0A))  # a CRLF is one line break
+    breaks = mark_line_ends(codes)
     counted = np.concatenate([[0], np.cumsum(breaks, dtype=np.int32)])
     lines = counted[np.maximum(starts, ends)] - counted[ends]
     gap = starts > ends
@@ -39,6 +39,28 @@ def rate_cuts(
         WORD_EDGE,
     )
     return cuts
+
+
+def mark_line_ends(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    r"""Mark one character of each line end, bool (characters,).
+
+    CRLF is one line end, and so are its damaged forms: `\r\r\n` of a file that was converted twice, `\n\r`, and
+    a page break beside a line end (`\n\f`).
+    """
+    breaks: npt.NDArray[np.bool_] = np.isin(codes, _LINE_BREAKS)
+    returns, feeds = codes == 0x0D, codes == 0x0C
+    if not (returns.any() or feeds.any()):
+        return breaks
+    last = len(codes) - 1
+    newline = codes == 0x0A
+    # The first character at or after each one that is not a carriage return.
+    ahead = np.minimum.accumulate(np.where(returns, last, np.arange(last + 1))[::-1])[::-1]
+    after = newline[ahead]
+    beside = np.zeros_like(after)
+    beside[1:] |= newline[:-1]
+    beside[:-1] |= feeds[:-1] & after[1:]
+    breaks &= ~(returns & after) & ~((returns | feeds) & beside)
+    return breaks
 
 
 def trim(
