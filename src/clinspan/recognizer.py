@@ -212,12 +212,13 @@ class Recognizer:
 
     def _read(self, note: str, number: int, call: Call) -> TokenizedNote:
         if not isinstance(note, str):
-            raise InputError(f"note {number} is a {type(note).__name__}: expected a str")
+            raise InputError(f"it is of type {type(note).__name__}: expected str", note=number)
         longest = self._loaded.max_characters
         if len(note) > longest:
             raise InputError(
-                f"note {number} has {len(note):,} characters, and at most {longest:,} are read: "
-                "cut it, or allow more with LoadOptions(max_characters=...)"
+                f"it has {len(note):,} characters, and at most {longest:,} are read: "
+                "cut it, or allow more with LoadOptions(max_characters=...)",
+                note=number,
             )
         between = partial(call.check, number)
         return tokenize(note, self._tokenizer, self._cutting, number=number, between=between)

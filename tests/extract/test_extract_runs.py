@@ -256,7 +256,7 @@ def fail_on(recognizer: Recognizer, begins: list[str], kind: str, monkeypatch: p
         if note.startswith(tuple(begins)):
             if kind == "memory":
                 raise MemoryError
-            raise InputError(f"note {number} has too many characters")
+            raise InputError("it has too many characters", note=number)
         return read(note, number, call)
 
     def checked_one(content: Any, **options: Any) -> Any:

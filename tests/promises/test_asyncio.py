@@ -138,7 +138,7 @@ def test_errors_and_the_deadline_are_those_of_recognize(small: Recognizer) -> No
     """The same options, the same checks."""
     with pytest.raises(InputError, match="aggregation"):
         asyncio.run(small.arecognize("pain", aggregation="median"))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="note 0 is a int"):
+    with pytest.raises(InputError, match=r"^note 0: it is of type int"):
         asyncio.run(small.arecognize(7))  # type: ignore[arg-type]
     with pytest.raises(DeadlineError):
         asyncio.run(small.arecognize(LONG * 10, timeout=0.05))

@@ -269,5 +269,7 @@ def test_an_http_event_of_any_shape_is_answered(context: Any) -> None:
 def test_a_note_of_the_wrong_type_is_refused(family: Recognizer, value: Any) -> None:
     """By every call that takes one, and with nothing of it in the message but its type."""
     for call in (family.recognize, family.token_logits, lambda note: list(family.pipe([note]))):
-        with pytest.raises(ClinspanError, match=f"note 0 is a {type(value).__name__}: expected a str"):
+        with pytest.raises(
+            ClinspanError, match=f"^note 0: it is of type {type(value).__name__}: expected str"
+        ):
             call(value)

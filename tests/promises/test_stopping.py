@@ -158,7 +158,7 @@ def test_a_note_past_the_limit_is_refused_and_not_cut(small: Recognizer) -> None
     with Recognizer.load(small.report().path, threads=1, options=LoadOptions(max_characters=100)) as careful:
         assert careful.recognize(MARKER.ljust(100)) == small.recognize(MARKER.ljust(100))
         with pytest.raises(
-            InputError, match=r"note 0 has 101 characters, and at most 100 .*LoadOptions\(max_characters="
+            InputError, match=r"note 0: it has 101 characters, and at most 100 .*LoadOptions\(max_characters="
         ) as caught:
             careful.recognize(MARKER.ljust(101))
         assert MARKER not in str(caught.value)

@@ -47,8 +47,9 @@ class Call:
             raise CancelledError
         if time.monotonic() >= self.ends:
             raise DeadlineError(
-                f"the timeout of {self.timeout:g} s passed before note {note} was complete: "
-                "give it more time, or fewer or shorter notes"
+                f"the timeout of {self.timeout:g} s passed before it was complete: "
+                "give it more time, or fewer or shorter notes",
+                note=note,
             )
 
 

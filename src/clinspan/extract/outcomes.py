@@ -83,14 +83,11 @@ def alone(batch: Batch, entry: Entry, note: Note | Failure | None = None) -> Res
     try:
         (spans,) = batch.pipe(iter([note.text]))
     except ClinspanError as error:
-        # The recognizer calls the only note of a call "note 0"; here it has a better name.
-        reason = str(error)
+        # Its place says more than its number among the notes of a call.
+        reason = f"{entry.where}: {error.reason}"
         if isinstance(error, InferenceError) and not _works(batch):
-            raise InferenceError(
-                f"{entry.where}: {reason.removeprefix('note 0: ')}: the model fails on any note now"
-            ) from error
-        told = reason.removeprefix("note 0")
-        return Failure(note.id, f"{entry.where}{told}" if told != reason else f"{entry.where}: {reason}")
+            raise InferenceError(f"{reason}: the model fails on any note now") from error
+        return Failure(note.id, reason)
     except MemoryError:
         return Failure(note.id, f"{entry.where}: not enough memory for this note")
     return Result(note, spans)
