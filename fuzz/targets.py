@@ -18,11 +18,12 @@ import numpy as np
 
 from clinspan import ClinspanError, LoadOptions, MissingDependencyError, Recognizer, Span
 from clinspan.bundle.manifest import open_bundle
-from clinspan.documents import annotated, automl, brat, conll
-from clinspan.documents import jsonl as own
+from clinspan.documents import annotated
 from clinspan.documents import score_report as scores_out
 from clinspan.documents.document import Document, Entity
-from clinspan.documents.pdf import read_pdf
+from clinspan.documents.formats import automl, brat, conll
+from clinspan.documents.formats import jsonl as own
+from clinspan.documents.formats.pdf import read_pdf
 from clinspan.documents.scores import evaluate
 from clinspan.engine.profile import read_profile
 from clinspan.extract import output as spans_out

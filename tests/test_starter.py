@@ -9,8 +9,8 @@ import pytest
 
 from clinspan import Recognizer
 from clinspan.bundle.loading import STARTER
-from clinspan.documents import jsonl as own
 from clinspan.documents.find import find
+from clinspan.documents.formats import jsonl as own
 from clinspan.documents.scores import evaluate
 
 LABELS = (

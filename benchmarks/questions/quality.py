@@ -25,8 +25,8 @@ from benchmarks.peers import OURS, Run, ours, pipelines
 from benchmarks.peers.our_windows import in_our_windows
 from benchmarks.run.harness import Answer, options_parser
 from benchmarks.run.record import save
-from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.formats import jsonl as own
 from clinspan.documents.scores import evaluate
 from clinspan.pipeline import TokenizedNote
 from clinspan.text.encoding import INSIDE_WORD

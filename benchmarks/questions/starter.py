@@ -21,8 +21,8 @@ from typing import Any
 
 from benchmarks.run.harness import ROOT, Answer, options_parser
 from benchmarks.run.record import read, save
-from clinspan.documents import automl
-from clinspan.documents import jsonl as own
+from clinspan.documents.formats import automl
+from clinspan.documents.formats import jsonl as own
 from clinspan_export.starter.measure import MEDICATION_SETS, against, as_markdown, measure, test_sets
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from clinspan import Recognizer
 from clinspan.cli.main import main
-from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.formats import jsonl as own
 
 NOTES = (
     "The patient presented with fever and a dry cough. A chest X-ray was ordered and revealed pneumonia.",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.documents import brat, conll
-from clinspan.documents import jsonl as own
 from clinspan.documents.annotated import read_annotated
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.formats import brat, conll
+from clinspan.documents.formats import jsonl as own
 from clinspan.errors import InputError
 
 NOTE = Document("n1", "Take aspirin\n81 mg daily.", (Entity(5, 12, "DRUG"), Entity(13, 18, "STRENGTH")))

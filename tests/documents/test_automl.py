@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from clinspan.documents import automl
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.formats import automl
 from clinspan.errors import InputError
 
 LINE = {

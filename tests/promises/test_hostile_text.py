@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from tests.support import slow_twins
 
 from clinspan import ClinspanError, InputError, LoadOptions, Recognizer
-from clinspan.documents import automl, brat
-from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document, Entity
-from clinspan.documents.pdf import read_pdf
+from clinspan.documents.formats import automl, brat
+from clinspan.documents.formats import jsonl as own
+from clinspan.documents.formats.pdf import read_pdf
 from clinspan.documents.score_report import as_table
 from clinspan.documents.scores import evaluate
 from clinspan.engine.profile import read_profile

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clinspan.documents import jsonl
 from clinspan.documents.document import Document
 from clinspan.documents.find import find
+from clinspan.documents.formats import jsonl
 from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
 from clinspan_export.starter.sources import medication_lines

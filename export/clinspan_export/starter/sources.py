@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from clinspan.documents import jsonl
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.formats import jsonl
 from clinspan.textfiles import read_objects
 
 LABELS = (

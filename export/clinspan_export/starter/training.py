@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from clinspan.documents import jsonl
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.formats import jsonl
 from clinspan_export.starter.balance import balance
 from clinspan_export.starter.products import read_products
 from clinspan_export.starter.sources import (

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clinspan.documents import automl, jsonl
 from clinspan.documents.annotated import line_format, read_annotated
 from clinspan.documents.document import Document
+from clinspan.documents.formats import automl, jsonl
 from clinspan.errors import InputError
 from clinspan.strict_json import parse_object
 from clinspan.textfiles import read_lines

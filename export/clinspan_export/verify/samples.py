@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from clinspan.documents import jsonl
 from clinspan.documents.document import Document
+from clinspan.documents.formats import jsonl
 from clinspan.textfiles import read_objects
 from clinspan_export.errors import ExportError
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from clinspan.documents import automl, brat, conll
-from clinspan.documents import jsonl as own
 from clinspan.documents.document import Document
+from clinspan.documents.formats import automl, brat, conll
+from clinspan.documents.formats import jsonl as own
 from clinspan.errors import InputError
 from clinspan.textfiles import read_objects
 

@@ -241,7 +241,7 @@ def test_annotations_to_bundle_in_one_command(
 ) -> None:
     """`train-bundle` goes from AutoML JSONL to a bundle that recognizes, and notes its scores in the manifest."""
     from clinspan import Recognizer
-    from clinspan.documents import automl
+    from clinspan.documents.formats import automl
     from clinspan_export.cli.main import main
 
     for name, count in (("train", 60), ("dev", 20)):

@@ -17,10 +17,11 @@ from tests.support.failing_paths import (
     reading,
 )
 
-from clinspan.documents import annotated, automl, brat, conll
-from clinspan.documents import jsonl as own
+from clinspan.documents import annotated
 from clinspan.documents.document import Document, Entity
-from clinspan.documents.pdf import read_pdf
+from clinspan.documents.formats import automl, brat, conll
+from clinspan.documents.formats import jsonl as own
+from clinspan.documents.formats.pdf import read_pdf
 from clinspan.documents.scores import evaluate
 
 PATHS: dict[str, Action] = {}

@@ -44,7 +44,7 @@ NO_NOTE_THERE = {
     "cli/extract.py:_check:": "says the command line's own options",
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/pairs.py:split_pairs": "says the command line's own options",
-    "documents/pdf.py:read_pdf:MissingDependencyError": "imports",
+    "documents/formats/pdf.py:read_pdf:MissingDependencyError": "imports",
     "clinical/cues/files.py": "reads files of cues, before any note",
 }
 

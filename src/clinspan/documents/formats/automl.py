@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from clinspan.documents.document import Document, Entity, checked, offset
-from clinspan.documents.pdf import read_pdf
+from clinspan.documents.formats.pdf import read_pdf
 from clinspan.errors import InputError
 from clinspan.strict_json import kind
 from clinspan.textfiles import read_objects

@@ -1,0 +1,1 @@
+"""Annotated documents in other people's formats, one file for each."""
