@@ -71,6 +71,21 @@ def test_a_table_has_a_heading_and_a_row_for_each_span(
     assert len(lines) == len(spans)
 
 
+def test_a_command_is_imported_only_when_it_is_asked_for() -> None:
+    """`clinspan --version` and `clinspan info` do not wait for what other commands need."""
+    code = (
+        "import sys\nfrom clinspan.cli.main import main\n"
+        "try: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "print(*sorted(m for m in sys.modules if m.startswith('clinspan.cli.')))"
+    )
+    always = {"clinspan.cli.main", "clinspan.cli.console"}
+    for arguments, own in ((["--version"], set()), (["info", "--help"], {"clinspan.cli.info"})):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+        )
+        assert set(done.stdout.splitlines()[-1].split()) - {"clinspan.cli.load_flags"} == always | own
+
+
 def test_notes_of_a_jsonl_keep_their_ids_and_their_order(capsys: pytest.CaptureFixture[str]) -> None:
     """One result per line, an empty one for an empty note."""
     path = ROOT / "examples" / "notes.jsonl"

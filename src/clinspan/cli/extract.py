@@ -34,21 +34,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="text file, .jsonl of notes, .gz of either, a folder of such files, or - for standard input",
     )
-    parser.add_argument("-f", "--format", choices=FORMATS, default="table", help="how to write the spans")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of to standard output")
-    again = parser.add_mutually_exclusive_group()
-    again.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue where an earlier run into the same --output ended; without one, start from the beginning",
-    )
-    again.add_argument("--force", action="store_true", help="overwrite an --output that is not empty")
-    parser.add_argument(
-        "--on-error",
-        choices=("stop", "skip"),
-        default="stop",
-        help="at a note that cannot be read: stop; or write its error in its place, continue, and exit with 1",
-    )
     parser.add_argument("--text-field", default="text", help="field of a .jsonl line that holds the note")
     parser.add_argument("--id-field", default="id", help="field of a .jsonl line that names the note")
     parser.add_argument(
@@ -66,8 +51,27 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="leave out spans that score less; repeatable per label",
     )
     parser.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
+    _add_output_options(parser)
     add_load_flags(parser)
     parser.set_defaults(run=run)
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--format", choices=FORMATS, default="table", help="how to write the spans")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of to standard output")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue where an earlier run into the same --output ended; without one, start from the beginning",
+    )
+    again.add_argument("--force", action="store_true", help="overwrite an --output that is not empty")
+    parser.add_argument(
+        "--on-error",
+        choices=("stop", "skip"),
+        default="stop",
+        help="at a note that cannot be read: stop; or write its error in its place, continue, and exit with 1",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ class Found:
 
 
 def walk(folder: Path, *, left_out: Counter[str], exclude: Path | None = None) -> Iterator[Found]:
-    """The note files of a folder and the folders in it, sorted by name, folder by folder.
+    """List the note files of a folder and the folders in it, sorted by name, folder by folder.
 
     Links to files are followed; links to folders are not, so that no folder is read twice or without end.
 

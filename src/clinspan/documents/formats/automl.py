@@ -67,7 +67,7 @@ def _entity(row: object, where: str) -> Entity:
 
 
 def _field(row: object, name: str, default: object = None) -> Any:
-    """A field by its documented name or that name in camelCase."""
+    """Look up a field by its documented name or that name in camelCase."""
     if not isinstance(row, dict):
         return default
     first, *rest = name.split("_")
