@@ -66,7 +66,14 @@ def assertions(
     answers: dict[int, Assertion] = {}
     for place, i in enumerate(order):
         section = section_of(parts, given[i].start)
-        answers[i] = _assertion(note, given[i], reach.found[place], section, reach.labels[place], table)
+        answers[i] = _assertion(
+            note,
+            given[i],
+            reach.found[place],
+            section,
+            reach.labels[place],
+            table.effects.get(section.kind, ()),
+        )
     return [answers[i] for i in range(len(given))]
 
 
@@ -76,20 +83,21 @@ def _meaning(span: SpanLike, labels: Mapping[str, str] | None) -> str:
 
 
 def _assertion(
-    note: str, span: SpanLike, found: dict[str, Cue], section: Section, label: str, cues: CueSet
+    note: str, span: SpanLike, found: dict[str, Cue], section: Section, label: str, effects: Sequence[str]
 ) -> Assertion:
     """Put together what cues, forms and the section say; the nearer word wins."""
-    found = dict(found)
     answer = form_answer(note, span.start, span.end)
     if answer is not None:
         found.pop("negated", None)
         if answer.kind != "affirmed":
             found[answer.kind] = answer
-    for kind in cues.effects.get(section.kind, ()):
+    for kind in effects:
         if kind in found or label not in _SECTION_LABELS.get(kind, _LABELS):
             continue
         if kind == "planned" and any(action in found for action in ACTIONS):
             continue
         start = note.index(section.title, section.start, section.end)
         found[kind] = Cue(kind, section.title, start, start + len(section.title), "section")
+    if not found:
+        return Assertion((), section)
     return Assertion(tuple(sorted(found.values(), key=lambda cue: (cue.start, cue.end, cue.kind))), section)

@@ -24,11 +24,17 @@ _CHOICE = re.compile(
     r"|(?P<yes>(?:\[[xX✓]\]|☑|☒|■)[ \t]*yes))\b",
     re.IGNORECASE,
 )
+# The signs that a form's answer begins with behind a span, or ends with before it.
+_OPENS = frozenset(":?=|\t-–—−+([.☐☑☒□■")
+_CLOSES = frozenset("])☐□⊖☑☒■✓✔✅⊕+-−–")
 _MINUS = "-−–"
 
 
 def form_answer(note: str, start: int, end: int) -> Cue | None:
     """Read what a form says of the span [start, end): a cue of kind `negated` or `affirmed`, None without a form."""
+    before, after = note[max(0, start - 2) : start].rstrip(" \t")[-1:], note[end : end + 2].lstrip(" ")[:1]
+    if after not in _OPENS and before not in _CLOSES and note[end : end + 2] != "  ":
+        return None
     for pattern, kind in ((_EMPTY_BOX, "negated"), (_FULL_BOX, "affirmed")):
         box = pattern.search(note, max(0, start - _REACH), start)
         if box is not None:

@@ -68,6 +68,9 @@ def _headings(note: str, cues: CueSet) -> Iterator[_Heading]:
     for line in _LINE.finditer(note):
         start, end = line.span()
         after_blank = start == 0 or note.count("\n", previous, start) > 1
+        if end - start > _LONGEST and note.find(":", start, end) < 0:
+            previous = end
+            continue
         if note[start:end].isspace():
             continue
         previous = end
@@ -129,7 +132,7 @@ def _is_phrase(words: list[str], cues: CueSet) -> bool:
         if following is None:
             return False
         state = following
-    return state.meanings is not None
+    return state.effect is not None
 
 
 def _inner_headings(note: str, start: int, end: int, cues: CueSet) -> Iterator[_Heading]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from clinspan.clinical.cues.phrases import Meaning
 from clinspan.clinical.cues.scan import CELL, CLOSE, ITEM, LINE, OPEN, Mark
@@ -25,16 +24,34 @@ _LONGEST_CHAIN = 40
 _WIDEST_GAP = 60
 
 
-@dataclass(slots=True)
 class _Open:
-    """A cue that reaches forward, with what it has reached."""
+    """A cue that reaches forward, with what it has reached.
 
-    cue: Cue
-    meaning: Meaning
-    depth: int
-    spans: int = 0
-    last: int = -1
-    lists: bool = False
+    Attributes:
+        kind: what it says.
+        mark: its place.
+        meaning: what it does.
+        depth: how many brackets it stands in.
+        spans: how many spans it has reached.
+        last: the last of them.
+    """
+
+    __slots__ = ("_cue", "depth", "kind", "last", "mark", "meaning", "spans")
+
+    def __init__(self, kind: str, mark: Mark, meaning: Meaning, depth: int) -> None:
+        self.kind, self.mark, self.meaning, self.depth = kind, mark, meaning, depth
+        self.spans, self.last = 0, -1
+        self._cue: Cue | None = None
+
+    def cue(self, note: str) -> Cue:
+        """Give the record that every span it reaches shares."""
+        if self._cue is None:
+            self._cue = _record(note, self.kind, self.mark, "before")
+        return self._cue
+
+
+def _record(note: str, kind: str, mark: Mark, where: str) -> Cue:
+    return Cue(kind, note[mark.start : mark.end], mark.start, mark.end, where)
 
 
 class Reach:
@@ -93,7 +110,7 @@ class Reach:
                     continue
                 item.spans += 1
                 item.last = i
-                self.found[i][kind] = item.cue
+                self.found[i][kind] = item.cue(self.note)
 
     def _close_to(self, one: int, other: int) -> bool:
         start, stop = self.spans[one].end, self.spans[other].start
@@ -107,7 +124,7 @@ class Reach:
         return not (
             span.end == mark.end
             and span.start < mark.start
-            and any(m.where == "after" for m in mark.meanings)
+            and any(after for _, _, after in mark.effect.kinds)
         )
 
     def _break(self, level: int) -> None:
@@ -118,8 +135,8 @@ class Reach:
                 {kind for kind, item in self._open.items() if item.depth == self._depth and self._depth}
             )
             self._depth = max(0, self._depth - 1)
-        elif level in (ITEM, LINE) and any(item.lists for item in self._open.values()):
-            self._close({kind for kind, item in self._open.items() if not item.lists})
+        elif level in (ITEM, LINE) and any(item.mark.opens_list for item in self._open.values()):
+            self._close({kind for kind, item in self._open.items() if not item.mark.opens_list})
             self._start_clause()
         else:
             self._close_all()
@@ -139,24 +156,21 @@ class Reach:
         for kind in kinds:
             item = self._open.pop(kind)
             if not item.spans and (kind in ACTIONS or kind == "planned"):
-                self._take_behind(item.cue, item.meaning, fallback=True)
+                self._take_behind(item.mark, item.meaning, fallback=True)
 
     def _cue(self, mark: Mark) -> None:
-        ended = {m.kind for m in mark.meanings if m.where == "end"}
-        self._close({kind for kind in self._open if "" in ended or kind in ended})
-        if "" in ended:
+        ends, kinds = mark.effect
+        if ends and self._open:
+            self._close({kind for kind in self._open if "" in ends or kind in ends})
+        if "" in ends:
             self._start_clause()
-        kinds = {m.kind for m in mark.meanings if m.where != "end"}
-        for kind in sorted(kinds):
-            after = next((m for m in mark.meanings if m.kind == kind and m.where == "after"), None)
-            before = next((m for m in mark.meanings if m.kind == kind and m.where == "before"), None)
-            cue = Cue(kind, self.note[mark.start : mark.end], mark.start, mark.end, "before")
+        for kind, before, after in kinds:
             if after is not None and (before is None or self._stands_behind(mark, after)):
-                self._take_behind(Cue(kind, cue.text, cue.start, cue.end, "after"), after)
+                self._take_behind(mark, after)
             elif before is not None:
                 if kind in ACTIONS:
                     self._close({other for other in self._open if other in ACTIONS})
-                self._open[kind] = _Open(cue, before, self._depth, lists=mark.opens_list)
+                self._open[kind] = _Open(kind, mark, before, self._depth)
 
     def _behind(self, place: int, meaning: Meaning) -> int | None:
         """Give the nearest span of the clause before a place that a cue may speak of."""
@@ -168,42 +182,41 @@ class Reach:
     def _stands_behind(self, mark: Mark, meaning: Meaning) -> bool:
         """Whether a cue that may stand on either side stands behind its span."""
         i = self._behind(mark.start, meaning)
-        if i is None or any(
-            kind in self.found[i]
-            for kind in ({meaning.kind} | (set(ACTIONS) if meaning.kind in ACTIONS else set()))
-        ):
+        if i is None:
+            return False
+        rivals = ACTIONS if meaning.kind in ACTIONS else (meaning.kind,)
+        if any(kind in self.found[i] for kind in rivals):
             return False
         return _NEXT_TO.match(self.note, self.spans[i].end, mark.start) is not None
 
-    def _take_behind(self, cue: Cue, meaning: Meaning, fallback: bool = False) -> None:
+    def _take_behind(self, mark: Mark, meaning: Meaning, fallback: bool = False) -> None:
         """Give a cue to the span that it follows, and to the list that the span ends."""
-        last = self._behind(cue.start, meaning)
-        if last is None and not fallback and self._next and self.spans[self._next - 1].end == cue.end:
+        last = self._behind(mark.start, meaning)
+        if last is None and not fallback and self._next and self.spans[self._next - 1].end == mark.end:
             last = self._next - 1
         if last is None:
             return
-        first = max(self._clause, self._taken.get(cue.kind, 0), last - _LONGEST_CHAIN)
+        first = max(self._clause, self._taken.get(meaning.kind, 0), last - _LONGEST_CHAIN)
         if last < first:
             return
+        cue = _record(self.note, meaning.kind, mark, "after")
         self._give(last, cue, fallback)
-        joined = _JOINED_CLOSELY if cue.text.lower().startswith(_SINGULAR) or meaning.near else _JOINED
-        i = last
-        while i > first and not fallback:
-            gap = (self.spans[i - 1].end, self.spans[i].start)
-            if gap[1] - gap[0] > _WIDEST_GAP or joined.match(self.note, *gap) is None:
+        single = meaning.near or cue.text.lower().startswith(_SINGULAR)
+        joined = _JOINED_CLOSELY if single else _JOINED
+        while last > first and not fallback:
+            start, stop = self.spans[last - 1].end, self.spans[last].start
+            if stop - start > _WIDEST_GAP or joined.match(self.note, start, stop) is None:
                 break
-            i -= 1
-            self._give(i, cue, fallback)
-        self._taken[cue.kind] = last + 1
+            last -= 1
+            self._give(last, cue, fallback)
+        self._taken[meaning.kind] = self._next
 
     def _give(self, i: int, cue: Cue, fallback: bool) -> None:
-        label_cues = self.found[i]
+        held = self.found[i]
         if cue.kind in ACTIONS:
-            held = [kind for kind in label_cues if kind in ACTIONS]
-            if held and fallback:
+            actions = [kind for kind in held if kind in ACTIONS]
+            if actions and fallback:
                 return
-            for kind in held:
-                del label_cues[kind]
-        label_cues.setdefault(
-            cue.kind, Cue(cue.kind, cue.text, cue.start, cue.end, "after") if fallback else cue
-        )
+            for kind in actions:
+                del held[kind]
+        held.setdefault(cue.kind, cue)

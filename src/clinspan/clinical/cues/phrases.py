@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple, cast
 
 # What stands in a phrase for a number.
 NUMBER = "<n>"
@@ -33,21 +34,49 @@ class Meaning:
     labels: frozenset[str] | None = None
 
 
+class Effect(NamedTuple):
+    """All that a phrase does, sorted for the walk over a note.
+
+    Attributes:
+        ends: kinds whose reach it ends; empty text for all of them.
+        kinds: (kind, meaning before a span, meaning after it) of each kind that it speaks of.
+    """
+
+    ends: frozenset[str]
+    kinds: tuple[tuple[str, Meaning | None, Meaning | None], ...]
+
+
+def effect(meanings: Iterable[Meaning]) -> Effect:
+    """Sort the meanings of a phrase."""
+    held: dict[str, dict[str, Meaning]] = {}
+    ends = set()
+    for meaning in meanings:
+        if meaning.where == "end":
+            ends.add(meaning.kind)
+        else:
+            held.setdefault(meaning.kind, {}).setdefault(meaning.where, meaning)
+    kinds = tuple((kind, by.get("before"), by.get("after")) for kind, by in sorted(held.items()))
+    return Effect(frozenset(ends), kinds)
+
+
 class State:
     """A set of places in phrases that the words so far lead to.
 
     Attributes:
         places: numbers of the places.
         next: what the next word leads to, as places until a note asks for it and as a state from then on.
-        meanings: what the phrase that ends here does, ends of reach last; None where no phrase ends.
+        effect: what the phrase that ends here does, None where no phrase ends.
     """
 
-    __slots__ = ("meanings", "next", "places")
+    __slots__ = ("effect", "next", "places")
 
     def __init__(self, places: frozenset[int]) -> None:
         self.places = places
         self.next: dict[str, State | frozenset[int]] = {}
-        self.meanings: tuple[Meaning, ...] | None = None
+        self.effect: Effect | None = None
+
+
+_ROOT = frozenset({0})
 
 
 class PhraseTable:
@@ -94,13 +123,14 @@ class PhraseTable:
 
     def root(self) -> State:
         """Give the state before the first word."""
-        return self._state(frozenset({0}))
+        return self._state(_ROOT)
 
     def step(self, state: State, word: str) -> State | None:
         """Give the state that a word leads to, None where no phrase goes on with it."""
         reached = state.next.get(word)
-        if isinstance(reached, frozenset):
-            reached = state.next[word] = self._state(reached)
+        if reached is None or type(reached) is State:
+            return reached
+        reached = state.next[word] = self._state(cast("frozenset[int]", reached))
         return reached
 
     def _state(self, places: frozenset[int]) -> State:
@@ -117,7 +147,7 @@ class PhraseTable:
         if ends:
             rank = max(rank for rank, _ in ends)
             kept = [meaning for of, meanings in ends if of == rank for meaning in meanings]
-            state.meanings = tuple(sorted(dict.fromkeys(kept), key=lambda meaning: meaning.where == "end"))
+            state.effect = effect(kept)
         self._states[places] = state
         return state
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from typing import NamedTuple
 
 from clinspan.clinical.cues.files import CueSet
-from clinspan.clinical.cues.phrases import NUMBER, WORD, Meaning, PhraseTable, State
+from clinspan.clinical.cues.phrases import NUMBER, WORD, Effect, PhraseTable, State
 
 # The ends of reach, weakest first: a bracket closes, a table cell or a clause ends, a sentence, a line, a list item,
 # a paragraph.
@@ -17,48 +17,34 @@ _TOKEN = re.compile(rf"({WORD})|([\r\n]\s*)|[.!;:()|\t]")
 _ITEM = re.compile(r"(?:[-*•·◦‣–—+>#]|\(?\d{1,2}[.)](?!\d)|\(?[a-z][.)]|[\[(][ x]?[\])]|[☐☑☒□■])(?=\s|\w|\*)")
 _DIGITS = re.compile(r"^\d[\d.,]*")
 _NO_SENTENCE_END = frozenset(
-    (
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "st",
-        "vs",
-        "e.g",
-        "i.e",
-        "approx",
-        "jr",
-        "sr",
-        "fig",
-        "inj",
-        "tab",
-        "tabs",
-        "cap",
-    )
+    re.findall(r"\S+", "dr mr mrs ms prof st vs e.g i.e approx jr sr fig inj tab tabs cap")
 )
 
 # A line counts as wrapped from this length on, if the next begins in lower case, or in upper case.
 _WRAPPED, _WRAPPED_UPPER = 50, 65
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Something that a note says about what is near it.
 
     Attributes:
         start: first character.
         end: one past the last.
-        meanings: what a phrase does, empty for a break.
+        effect: what a phrase does; a break has none.
         level: how strong a break is, one of OPEN to BLANK; -1 for a phrase.
         opens_list: whether the phrase ends its line with a colon, so that it speaks of the list below.
     """
 
     start: int
     end: int
-    meanings: tuple[Meaning, ...]
+    effect: Effect
     level: int = -1
     opens_list: bool = False
+
+
+_NO_EFFECT = Effect(frozenset(), ())
+# A word, None for a break; its first character and the one past its last.
+_Token = tuple[str | None, int, int]
 
 
 def lower(note: str) -> str:
@@ -81,27 +67,96 @@ def scan(note: str, cues: CueSet, span_starts: Container[int] = ()) -> list[Mark
         span_starts: where spans begin.
     """
     low = lower(note)
-    keys: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    line = 0
-    for match in _TOKEN.finditer(low):
-        start, end = match.span()
-        key = match.group(1)
-        if key is None:
-            level = break_level(note, start, end, line, keys[-1] if keys and ends[-1] == start else "")
-            if match.group(2) is not None:
-                line = end
-            if level < 0:
-                continue
-            key = f"\n{level}"
-        elif key[0].isdigit():
-            key = _DIGITS.sub(NUMBER, key)
-        keys.append(key)
-        starts.append(start)
-        ends.append(end)
-    walls = [start in span_starts for start in starts]
-    return _marks(low, cues.phrases, keys, starts, ends, walls)
+    tokens: list[_Token] = [(m[1], m.start(), m.end()) for m in _TOKEN.finditer(low)]
+    phrases = cues.phrases
+    root = phrases.root()
+    marks: list[Mark] = []
+    i, n = 0, len(tokens)
+    while i < n:
+        word, start, end = tokens[i]
+        if word is None:
+            level = _break(note, tokens, i)
+            if level >= 0:
+                marks.append(Mark(start, end, _NO_EFFECT, level))
+            i += 1
+            continue
+        state = phrases.step(root, word if word[0] > "9" else _DIGITS.sub(NUMBER, word))
+        # Most words that begin a phrase begin none here: a look at the next word tells.
+        if state is None or (state.effect is None and i + 1 < n and not _goes_on(state, tokens[i + 1][0])):
+            i += 1
+            continue
+        stop, found = _longest(phrases, state, note, tokens, i, span_starts)
+        if found is None:
+            i += 1
+            continue
+        marks += _phrase(low, start, tokens[stop - 1][2], found)
+        # Words that end a reach may begin another: "she denies".
+        i = i + 1 if found.ends else stop
+    return marks
+
+
+def _goes_on(state: State, word: str | None) -> bool:
+    return word is None or word in state.next or NUMBER in state.next
+
+
+def _break(note: str, tokens: Sequence[_Token], i: int) -> int:
+    _, start, end = tokens[i]
+    line = note.rfind("\n", max(0, start - 200), start) + 1
+    word, _, stop = tokens[i - 1] if i else (None, 0, -1)
+    return break_level(note, start, end, line, word or "" if stop == start else "")
+
+
+def _longest(
+    phrases: PhraseTable,
+    state: State,
+    note: str,
+    tokens: Sequence[_Token],
+    i: int,
+    span_starts: Container[int],
+) -> tuple[int, Effect | None]:
+    """Give the end of the longest phrase that begins with a word, counted in words, and what it does.
+
+    Args:
+        phrases: the phrases.
+        state: what the word leads to.
+        note: the text.
+        tokens: its words and breaks.
+        i: the word.
+        span_starts: where spans begin.
+    """
+    found, stop = state.effect, i + 1
+    for j in range(i + 1, len(tokens)):
+        word, start, _ = tokens[j]
+        if word is None:
+            if _break(note, tokens, j) >= 0:
+                break
+            continue
+        if found is not None and start in span_starts:
+            break
+        following = phrases.step(state, word if word[0] > "9" else _DIGITS.sub(NUMBER, word))
+        if following is None:
+            break
+        state = following
+        if state.effect is not None:
+            stop, found = j + 1, state.effect
+    return stop, found
+
+
+def _phrase(low: str, start: int, end: int, found: Effect) -> list[Mark]:
+    """Give the marks of a phrase: none for one that does nothing; a sentence ends with a question mark."""
+    if low[start:end] != "?":
+        if not found.ends and not found.kinds:
+            return []
+        tail = low[end : end + 8].lstrip(" ")
+        opens_list = tail[:1] == ":" and tail[1:].strip(" \r")[:1] in ("", "\n")
+        return [Mark(start, end, found, opens_list=opens_list)]
+    attached = start > 0 and not low[start - 1].isspace() and low[start - 1] not in "(["
+    kinds = [
+        (kind, None if attached else before, after if attached else None)
+        for kind, before, after in found.kinds
+    ]
+    mark = Mark(start, end, Effect(found.ends, tuple(kinds)))
+    return [mark, Mark(start, end, _NO_EFFECT, SENTENCE)] if attached else [mark]
 
 
 def break_level(note: str, start: int, end: int, line: int, word: str) -> int:
@@ -121,9 +176,7 @@ def break_level(note: str, start: int, end: int, line: int, word: str) -> int:
         if end < len(note) and not note[end].isspace() and note[end] not in "\"')]*":
             return -1
         # "1." at the head of a line is the number of an item.
-        numbers_item = (
-            word.startswith(NUMBER) and start - line < 8 and not note[line:start].strip(" \t0123456789(")
-        )
+        numbers_item = word.isdigit() and start - line < 8 and not note[line:start].strip(" \t0123456789(")
         return -1 if word in _NO_SENTENCE_END or numbers_item else SENTENCE
     return {"(": OPEN, ")": CLOSE, "|": CELL, "\t": CELL, ";": CLAUSE}.get(sign, -1)
 
@@ -140,52 +193,3 @@ def _line_end(note: str, start: int, end: int, line: int) -> int:
     # A long line was wrapped by the writer's program, and the next belongs to it.
     wrapped = _WRAPPED_UPPER if note[end].isupper() else _WRAPPED
     return LINE if last in ".:;!?|" or start - line < wrapped else -1
-
-
-def _marks(
-    low: str, phrases: PhraseTable, keys: list[str], starts: list[int], ends: list[int], walls: list[bool]
-) -> list[Mark]:
-    marks: list[Mark] = []
-    root = phrases.root()
-    i, n = 0, len(keys)
-    while i < n:
-        key = keys[i]
-        if key not in root.next:
-            if key[0] == "\n":
-                marks.append(Mark(starts[i], ends[i], (), int(key[1])))
-            i += 1
-            continue
-        stop, meanings = _longest(phrases, keys, walls, i)
-        if meanings:
-            marks.append(_phrase(low, starts[i], ends[stop - 1], meanings))
-        if key == "?" and i and ends[i - 1] == starts[i]:
-            marks.append(Mark(starts[i], ends[i], (), SENTENCE))
-        # Words that end a reach may begin another: "she denies".
-        i = i + 1 if meanings and meanings[-1].where == "end" else stop
-    return marks
-
-
-def _longest(
-    phrases: PhraseTable, keys: list[str], walls: list[bool], i: int
-) -> tuple[int, tuple[Meaning, ...]]:
-    """Give the end of the longest phrase that begins at a word, counted in words, and what it does."""
-    state: State | None = phrases.root()
-    stop = i + 1
-    meanings: tuple[Meaning, ...] | None = None
-    for j in range(i, len(keys)):
-        if walls[j] and meanings is not None:
-            break
-        state = phrases.step(state, keys[j]) if state is not None else None
-        if state is None:
-            break
-        if state.meanings is not None:
-            stop, meanings = j + 1, state.meanings
-    return stop, meanings or ()
-
-
-def _phrase(low: str, start: int, end: int, meanings: tuple[Meaning, ...]) -> Mark:
-    if low[start:end] == "?":
-        attached = start > 0 and not low[start - 1].isspace() and low[start - 1] not in "(["
-        meanings = tuple(m for m in meanings if (m.where == "after") == attached)
-    tail = low[end : end + 8].lstrip(" ")
-    return Mark(start, end, meanings, opens_list=tail[:1] == ":" and tail[1:].strip(" \r")[:1] in ("", "\n"))
