@@ -9,19 +9,19 @@ from clinspan.clinical.records import Cue
 # How far from a span its answer may begin.
 _REACH = 12
 
-_EMPTY_BOX = re.compile(r"(\[ ?\]|\( \)|☐|□|\[-\]|\(-\)|[⊖])[ \t]*$")
-_FULL_BOX = re.compile(r"(\[[xX✓*+]\]|\([xX✓+]\)|☑|☒|■|✓|✔|✅|⊕)[ \t]*$")
+_EMPTY_BOX = re.compile(r"(\[ ?\]|\( \)|☐|□|\[-\]|\(-\)|[⊖])[ \t]{0,8}$")
+_FULL_BOX = re.compile(r"(\[[xX✓*+]\]|\([xX✓+]\)|☑|☒|■|✓|✔|✅|⊕)[ \t]{0,8}$")
 _SIGNED = re.compile(r"(?:^|[\s,;/(])([+\-−–])$")
 _ANSWER = re.compile(
-    r"[ \t]*(?:(?:\.{2,}|[:?=|\t]|[-–—](?=[ \t]))[ \t]*){1,3}"
+    r"[ \t]{0,8}(?:(?:\.{2,}|[:?=|\t]|[-–—](?=[ \t]))[ \t]{0,8}){1,3}"
     r"(?P<answer>no(?: evidence| symptoms| signs|t seen|t noted|t found|ne seen|ne noted)?|none|negative|neg|absent|denie[sd]|nil|not present|n|false|never|nope|"
-    r"yes|positive|pos|present|y|true|[+\-−–])(?=[ \t]*(?:$|[\r\n.,;|/\t)(]|  ))",
+    r"yes|positive|pos|present|y|true|[+\-−–])(?=[ \t]{0,8}(?:$|[\r\n.,;|/\t)(]|  ))",
     re.IGNORECASE,
 )
-_AFTER_SIGN = re.compile(r"[ \t]?(?:\((?P<inner>[+\-−–])\)|(?P<bare>[+\-−–]))(?=[ \t]*(?:$|[\r\n,;/|)]))")
+_AFTER_SIGN = re.compile(r"[ \t]?(?:\((?P<inner>[+\-−–])\)|(?P<bare>[+\-−–]))(?=[ \t]{0,8}(?:$|[\r\n,;/|)]))")
 _CHOICE = re.compile(
-    r"[ \t]*[:?|]?[ \t]*(?:(?P<no>(?:\[ ?\]|☐|□)[ \t]*yes[ \t,/]*(?:\[[xX✓]\]|☑|☒|■)[ \t]*no)"
-    r"|(?P<yes>(?:\[[xX✓]\]|☑|☒|■)[ \t]*yes))\b",
+    r"[ \t]{0,8}[:?|]?[ \t]{0,8}(?:(?P<no>(?:\[ ?\]|☐|□)[ \t]{0,8}yes[ \t,/]*(?:\[[xX✓]\]|☑|☒|■)[ \t]{0,8}no)"
+    r"|(?P<yes>(?:\[[xX✓]\]|☑|☒|■)[ \t]{0,8}yes))\b",
     re.IGNORECASE,
 )
 # The signs that a form's answer begins with behind a span, or ends with before it.

@@ -137,17 +137,24 @@ def _in_turn(note: str, items: Sequence[Item], run: Sequence[int], group: Sequen
 
 def _share_behind(items: Sequence[Item], start: int, stop: int, drugs: Sequence[int]) -> None:
     """Share the last schedule of a list with the drugs before that have none: "A 1 mg and B 2 mg, both daily"."""
+    order = {drug: place for place, drug in enumerate(drugs)}
+    has: dict[int, set[str]] = {drug: set() for drug in drugs}
+    for item in items[start:stop]:
+        for drug in item.drugs:
+            has[drug].add(item.label)
     for i in range(start, stop):
         item = items[i]
         if item.label in (*_SINGLE, "DRUG", "FORM") or not item.drugs or item.drugs[0] > i:
             continue
         every = _ALL.search(item.gap.text) is not None or _follows_shared(items, i)
-        place = drugs.index(item.drugs[0])
-        for earlier in reversed(drugs[:place]):
-            has = {part.label for part in items[start:stop] if earlier in part.drugs}
-            if item.label in has or not (every or _parallel(items, earlier, drugs[place], item, has)):
+        for place in range(order[item.drugs[0]], 0, -1):
+            earlier, later = drugs[place - 1], drugs[place]
+            if item.label in has[earlier]:
+                break
+            if not every and not _parallel(items, earlier, later, item, has[earlier]):
                 break
             item.drugs.insert(0, earlier)
+            has[earlier].add(item.label)
 
 
 def _follows_shared(items: Sequence[Item], i: int) -> bool:
