@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from clinspan_export.checkpoint import Checkpoint, Trust
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.graphs import fp16, fp32, int8
 from clinspan_export.provenance import provenance
+from clinspan_export.quiet import Progress
 from clinspan_export.verify.compare import feeds
 from clinspan_export.verify.tune_windows import tune
 from clinspan_export.verify.verdict import Checks, check_batches, judge
@@ -30,8 +31,6 @@ FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onn
 # int8 needs to see a few thousand tokens of the kind of text it will read.
 _CALIBRATION_NOTES = 24
 _EXTRA = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "jinja2", "matplotlib")
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,35 +82,47 @@ def export(
         BundleError: labels or windows make no sense; nothing is left behind.
         MissingDependencyError: the `export` extra is not installed.
     """
+    # More than 40 lines with the options' documentation; the story itself is a few.
     _check_extra()
-    target, checks, overrides = Path(out), checks or Checks(), overrides or Overrides()
-    _check_request(target, precisions, checks, overrides, force)
     # Every model is compared with the original by way of fp32, so that is always made.
     made = [name for name in FILES if name in {"fp32", *precisions}]
-    stage = _stages(progress, total=4 + len(made) + (checks.tune_on is not None))
+    request = _Request(Path(out), precisions, made, checks or Checks(), overrides or Overrides(), progress)
+    _check_request(request, force)
+    stage = _stages(progress, total=4 + len(made) + (request.checks.tune_on is not None))
     stage(f"loading {source}")
     loaded = checkpoints.load(source, trust)
-    labels = _read_labels(loaded, overrides, progress)
+    labels = _read_labels(loaded, request)
     try:
-        with write_whole(target) as folder:
-            # Where there are notes to tune on, those it is judged on stay unseen.
-            seen = (checks.tune_on or checks.samples)[:_CALIBRATION_NOTES]
-            bundle = _build(loaded, labels, folder, made, overrides, [note.text for note in seen], stage)
-            bundle = _verify(loaded, bundle, checks, precisions, progress, stage)
-            stage(f"moving the bundle to {target}")
+        with write_whole(request.target) as folder:
+            bundle = _build(loaded, labels, folder, request, stage)
+            bundle = _verify(loaded, bundle, request, stage)
+            stage(f"moving the bundle to {request.target}")
     except OSError as error:
-        raise ExportError(f"cannot write {target}: {error.strerror or type(error).__name__}") from error
-    return replace(bundle, path=target)
+        reason = error.strerror or type(error).__name__
+        raise ExportError(f"cannot write {request.target}: {reason}") from error
+    return replace(bundle, path=request.target)
 
 
-def _read_labels(loaded: Checkpoint, overrides: Overrides, progress: Progress) -> LabelSet:
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """An export as it was asked for; `made` are the precisions to write, and `precisions` those to keep."""
+
+    target: Path
+    precisions: Sequence[str]
+    made: Sequence[str]
+    checks: Checks
+    overrides: Overrides
+    progress: Progress
+
+
+def _read_labels(loaded: Checkpoint, request: _Request) -> LabelSet:
     fp32.check_supported(loaded.model)
-    labels = detect(
-        loaded.labels, scheme=overrides.scheme, outside=overrides.outside, rename=overrides.rename
-    )
-    progress(describe(labels))
+    told = request.overrides
+    labels = detect(loaded.labels, scheme=told.scheme, outside=told.outside, rename=told.rename)
+    request.progress(describe(labels))
     if checkpoints.loses_case(loaded.tokenizer):
-        progress("warning: the tokenizer lowers case, and its vocabulary is cased; is do_lower_case right?")
+        warning = "the tokenizer lowers case, and its vocabulary is cased; is do_lower_case right?"
+        request.progress(f"warning: {warning}")
     return labels
 
 
@@ -130,13 +141,12 @@ def _check_extra() -> None:
         )
 
 
-def _check_request(
-    target: Path, precisions: Sequence[str], checks: Checks, overrides: Overrides, force: bool
-) -> None:
+def _check_request(request: _Request, force: bool) -> None:
+    target, precisions = request.target, request.precisions
     unknown = sorted(set(precisions) - set(FILES))
     if unknown or not precisions:
         raise ExportError(f"precisions are {list(precisions)}: expected some of {', '.join(PRECISIONS)}")
-    if checks.tune_on is not None and overrides.window is not None:
+    if request.checks.tune_on is not None and request.overrides.window is not None:
         raise ExportError("--window and --tune exclude each other: tuning chooses the window")
     if target.exists() and not force:
         raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
@@ -160,28 +170,20 @@ def _stages(progress: Progress, *, total: int) -> Progress:
     return stage
 
 
-def _build(
-    loaded: Checkpoint,
-    labels: LabelSet,
-    folder: Path,
-    made: Sequence[str],
-    overrides: Overrides,
-    calibration: Sequence[str],
-    stage: Progress,
-) -> Bundle:
+def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request, stage: Progress) -> Bundle:
     folder.mkdir()
     loaded.model.config.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)
     _keep_tokenizer_files(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    max_window = max_content_tokens(config)
+    max_window, overrides = max_content_tokens(config), request.overrides
     window = min(DEFAULT_WINDOW, max_window) if overrides.window is None else overrides.window
-    _write_graphs(loaded, folder, made, calibration, window, stage)
+    _write_graphs(loaded, folder, request, window, stage)
     bundle = Bundle(
         path=folder,
         name=Path(loaded.source).resolve().name,
         labels=labels,
-        models={precision: record_file(folder, FILES[precision]) for precision in made},
+        models={precision: record_file(folder, FILES[precision]) for precision in request.made},
         tokenizer=record_file(folder, "tokenizer.json"),
         window=window,
         overlap=overrides.overlap,
@@ -193,47 +195,41 @@ def _build(
     return bundle
 
 
-def _write_graphs(
-    loaded: Checkpoint,
-    folder: Path,
-    made: Sequence[str],
-    calibration: Sequence[str],
-    window: int,
-    stage: Progress,
-) -> None:
+def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: int, stage: Progress) -> None:
     stage("writing fp32 ONNX")
     source = folder / FILES["fp32"]
     fp32.write_fp32(loaded, source)
-    if "int8" in made:
-        stage(f"writing int8 ONNX, calibrated on {len(calibration)} notes")
-        inputs = feeds(Tokenizer(folder / "tokenizer.json"), calibration, window=window)
+    if "int8" in request.made:
+        # Where there are notes to tune on, those the bundle is judged on stay unseen.
+        seen = (request.checks.tune_on or request.checks.samples)[:_CALIBRATION_NOTES]
+        stage(f"writing int8 ONNX, calibrated on {len(seen)} notes")
+        inputs = feeds(Tokenizer(folder / "tokenizer.json"), [note.text for note in seen], window=window)
         with _converting("int8"):
             int8.write_int8(source, folder / FILES["int8"], inputs)
-    if "fp16" in made:
+    if "fp16" in request.made:
         stage("writing fp16 ONNX")
         with _converting("fp16"):
             fp16.write_fp16(source, folder / FILES["fp16"])
 
 
-def _verify(
-    loaded: Checkpoint,
-    bundle: Bundle,
-    checks: Checks,
-    precisions: Sequence[str],
-    progress: Progress,
-    stage: Progress,
-) -> Bundle:
+def _verify(loaded: Checkpoint, bundle: Bundle, request: _Request, stage: Progress) -> Bundle:
     """Tune the windows where asked, hold the bundle to its limits, and keep the precisions that were asked for."""
+    checks = request.checks
     stage("comparing the fp32 graph with PyTorch on single tokens, full windows and padded batches")
     check_batches(loaded.model, bundle)
     if checks.tune_on is not None:
-        notes, source, margin = checks.tune_on, checks.tune_source, checks.tune_margin
-        stage(f"tuning windows on {len(notes)} notes of {source}")
-        bundle = tune(bundle, notes, source=source, margin=margin, progress=progress)
+        stage(f"tuning windows on {len(checks.tune_on)} notes of {checks.tune_source}")
+        bundle = tune(
+            bundle,
+            checks.tune_on,
+            source=checks.tune_source,
+            margin=checks.tune_margin,
+            progress=request.progress,
+        )
         bundle.write_manifest()  # what follows reads the bundle as its users will
     stage(f"comparing with PyTorch on {len(checks.samples)} notes ({checks.source})")
-    bundle = judge(loaded.model, bundle, checks, keep=precisions, progress=progress)
-    bundle = _keep(bundle, precisions)
+    bundle = judge(loaded.model, bundle, checks, keep=request.precisions, progress=request.progress)
+    bundle = _keep(bundle, request.precisions)
     bundle.write_manifest()
     return bundle
 

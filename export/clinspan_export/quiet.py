@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+# Told each step of something long, in a line; nothing else of the libraries is shown.
+Progress = Callable[[str], None]
 
 _LOGGERS = ("optimum", "transformers", "torch", "onnxruntime", "")
 

@@ -7,20 +7,20 @@ Both leave the fp32 function of the graph as it was, up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clinspan_export.graphs.surgery import Graph, Linear, biased_product, probe
+from clinspan_export.graphs.surgery import Feed, Graph, Linear, biased_product, new_node, probe
 
 Floats = npt.NDArray[np.float32]
 
 
 def ranges(
-    model: Any, names: Sequence[str], windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path
+    model: Any, names: Sequence[str], windows: Iterable[Feed], work: Path
 ) -> dict[str, tuple[Floats, Floats]]:
     """Smallest and largest value of each channel of some tensors, each float32 (channels,), over all windows."""
     found: dict[str, tuple[Floats, Floats]] = {}
@@ -93,8 +93,6 @@ def smooth(graph: Graph, source: str, linears: Sequence[Linear], largest: Floats
         largest: largest absolute value of each channel of `source`, float32 (channels,).
         exponent: the part of a channel's range that moves into the weights.
     """
-    from onnx import helper
-
     weights = np.max([np.abs(graph.weights[linear.weight]).max(axis=1) for linear in linears], axis=0)
     tiny = np.float32(1e-5)
     factors = np.maximum(largest, tiny) ** exponent / np.maximum(weights, tiny) ** (1 - exponent)
@@ -104,7 +102,7 @@ def smooth(graph: Graph, source: str, linears: Sequence[Linear], largest: Floats
     readers = [
         node for node in graph.consumers(source) if node.output[0] in {linear.output for linear in linears}
     ]
-    node = helper.make_node("Mul", [source, scaled + "/factors"], [scaled], scaled)
+    node = new_node("Mul", [source, scaled + "/factors"], scaled)
     graph.insert([node], before=readers[0])
     for reader in readers:
         reader.input[0] = scaled

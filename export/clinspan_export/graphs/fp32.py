@@ -61,7 +61,6 @@ def write_fp32(checkpoint: Checkpoint, path: Path) -> None:
     Raises:
         ExportError: the architecture is not supported, or tracing failed.
     """
-    check_supported(checkpoint.model)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as work, quiet():
         from optimum.exporters.onnx import onnx_export_from_model

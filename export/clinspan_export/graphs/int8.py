@@ -7,16 +7,15 @@ what each step is worth, is in docs/evidence/quantization.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from clinspan_export.graphs import outliers
 from clinspan_export.graphs.fold import fold_scales
-from clinspan_export.graphs.surgery import Graph
+from clinspan_export.graphs.surgery import Feed, Graph, new_node
 from clinspan_export.quiet import import_onnxruntime, quiet
 
 # Smaller tables stay in fp32: they weigh nothing.
@@ -43,11 +42,7 @@ class Quantization:
 
 
 def write_int8(
-    source: Path,
-    target: Path,
-    windows: Iterable[Mapping[str, npt.NDArray[np.int64]]],
-    *,
-    how: Quantization | None = None,
+    source: Path, target: Path, windows: Iterable[Feed], *, how: Quantization | None = None
 ) -> None:
     """Quantize a graph.
 
@@ -109,15 +104,12 @@ def _quantize_embeddings(graph: Graph) -> None:
         if f"{name}/scales" not in graph.weights:
             graph.set_weight(f"{name}/scales", scales)
             graph.set_weight(f"{name}/rows", np.rint(table / scales).astype(np.int8))
+        restored = [f"{output}/float", f"{output}/scale"]
         rows = [
-            helper.make_node("Gather", [f"{name}/rows", node.input[1]], [f"{output}/int8"], f"{output}/int8"),
-            helper.make_node(
-                "Cast", [f"{output}/int8"], [f"{output}/float"], f"{output}/float", to=TensorProto.FLOAT
-            ),
-            helper.make_node(
-                "Gather", [f"{name}/scales", node.input[1]], [f"{output}/scale"], f"{output}/scale"
-            ),
-            helper.make_node("Mul", [f"{output}/float", f"{output}/scale"], [output], f"{output}/rows"),
+            new_node("Gather", [f"{name}/rows", node.input[1]], f"{output}/int8"),
+            new_node("Cast", [f"{output}/int8"], f"{output}/float", to=TensorProto.FLOAT),
+            new_node("Gather", [f"{name}/scales", node.input[1]], f"{output}/scale"),
+            helper.make_node("Mul", restored, [output], f"{output}/rows"),
         ]
         graph.insert(rows, before=node)
         graph.model.graph.node.remove(node)

@@ -13,7 +13,7 @@ Both leave the fp32 function of the graph as it was, up to rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan_export.graphs.channels import centre, ranges, smooth
-from clinspan_export.graphs.surgery import Graph, Linear, biased_product
+from clinspan_export.graphs.surgery import Feed, Graph, Linear, biased_product, new_node
 
 Floats = npt.NDArray[np.float32]
 
@@ -66,9 +66,7 @@ class Neurons:
     nodes: Sequence[Any]
 
 
-def tame(
-    model: Any, windows: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path, *, taming: Taming
-) -> list[str]:
+def tame(model: Any, windows: Iterable[Feed], work: Path, *, taming: Taming) -> list[str]:
     """Rewrite a graph in place so that int8 activations lose little.
 
     Args:
@@ -144,8 +142,6 @@ def _is_normalized(graph: Graph, name: str) -> bool:
 
 def _bypass(graph: Graph, neurons: Neurons, leave: Linear, largest: Floats, taming: Taming) -> list[str]:
     """Compute the neurons that stand out in fp32, beside a product that no longer sees them."""
-    from onnx import helper
-
     order = np.argsort(-largest, kind="stable")
     count = taming.neurons
     if not 0 < count < len(order) or largest[order[0]] < taming.stands_out * largest[order[count]]:
@@ -164,8 +160,8 @@ def _bypass(graph: Graph, neurons: Neurons, leave: Linear, largest: Floats, tami
 
     names = {neurons.root: prefix + "root"}
     nodes = [
-        helper.make_node("MatMul", [neurons.source, prefix + "enter"], [prefix + "in"], prefix + "in"),
-        helper.make_node("Add", [prefix + "in", prefix + "bias"], [prefix + "root"], prefix + "root"),
+        new_node("MatMul", [neurons.source, prefix + "enter"], prefix + "in"),
+        new_node("Add", [prefix + "in", prefix + "bias"], prefix + "root"),
     ]
     for node in neurons.nodes:
         names[node.output[0]] = prefix + node.output[0]
@@ -176,9 +172,7 @@ def _bypass(graph: Graph, neurons: Neurons, leave: Linear, largest: Floats, tami
         copy.input.extend(names.get(name, name) for name in node.input)
         copy.output.append(names[node.output[0]])
         nodes.append(copy)
-    nodes.append(
-        helper.make_node("MatMul", [names[leave.source], prefix + "exit"], [prefix + "out"], prefix + "out")
-    )
+    nodes.append(new_node("MatMul", [names[leave.source], prefix + "exit"], prefix + "out"))
     _add_after_bias(graph, leave.output, prefix, nodes)
     return [prefix + "in", prefix + "out"]
 
@@ -191,11 +185,9 @@ def _zeroed(weight: npt.NDArray[Any], chosen: npt.NDArray[np.intp], *, axis: int
 
 def _add_after_bias(graph: Graph, product: str, prefix: str, nodes: list[Any]) -> None:
     """Add the side path to a product, behind its bias: onnxruntime fuses product and bias into one kernel."""
-    from onnx import helper
-
     (after,) = graph.consumers(product)
     target = after.output[0] if after.op_type == "Add" else product
     readers = graph.consumers(target)
     graph.replace(target, prefix + "sum")
-    nodes.append(helper.make_node("Add", [target, prefix + "out"], [prefix + "sum"], prefix + "sum"))
+    nodes.append(new_node("Add", [target, prefix + "out"], prefix + "sum"))
     graph.insert(nodes, before=readers[0])

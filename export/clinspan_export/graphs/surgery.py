@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from clinspan_export.quiet import import_onnxruntime
 
+# Model inputs by name, int64 (b, t) each.
+Feed = Mapping[str, npt.NDArray[np.int64]]
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:
@@ -94,6 +97,13 @@ class Graph:
         ]
 
 
+def new_node(kind: str, inputs: Sequence[str], output: str, **attributes: int) -> Any:
+    """Make a node of one output, which names it too."""
+    from onnx import helper
+
+    return helper.make_node(kind, inputs, [output], output, **attributes)
+
+
 def with_branches(node: Any) -> Iterator[Any]:
     """A node, and all nodes of its branches if it is an If or a Loop: they read tensors from outside."""
     yield node
@@ -120,7 +130,7 @@ def biased_product(graph: Graph, node: Any) -> tuple[str, str, str] | None:
 
 
 def probe(
-    model: Any, names: Sequence[str], feeds: Iterable[Mapping[str, npt.NDArray[np.int64]]], work: Path
+    model: Any, names: Sequence[str], feeds: Iterable[Feed], work: Path
 ) -> Iterator[list[npt.NDArray[Any]]]:
     """Run a model and yield the values of some of its inner tensors for each feed."""
     import onnx

@@ -6,7 +6,7 @@ TREATMENT, in the classifier's bias, trades the surplus for precision; it costs 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from transformers import AutoModelForTokenClassification
 
 from clinspan.documents.document import Document
 from clinspan.text.tokenizer import Tokenizer
+from clinspan_export.quiet import Progress
 from clinspan_export.starter.sources import CLINICAL, LABELS
 from clinspan_export.train.finetune import exact_f1
 from clinspan_export.train.windows import bio_classes
@@ -24,9 +25,7 @@ _CANDIDATES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 _TIE = 0.003
 
 
-def balance(
-    checkpoint: Path, documents: Sequence[Document], *, window: int, progress: Callable[[str], None]
-) -> float:
+def balance(checkpoint: Path, documents: Sequence[Document], *, window: int, progress: Progress) -> float:
     """Choose the smallest constant that is near the best exact F1 on `documents`, write it into the checkpoint, return it."""
     model = AutoModelForTokenClassification.from_pretrained(checkpoint)
     tokenizer = Tokenizer(checkpoint / "tokenizer.json")
@@ -35,7 +34,7 @@ def balance(
     scores: dict[float, float] = {}
     for constant in _CANDIDATES:
         _shift(model, plain, clinical, constant)
-        scores[constant] = exact_f1(model, tokenizer, documents, LABELS, window=window)
+        scores[constant] = exact_f1(model, tokenizer, documents, LABELS, window)
         progress(f"clinical logits less {constant}: F1 {scores[constant]:.4f}")
     best = min(constant for constant in _CANDIDATES if scores[constant] >= max(scores.values()) - _TIE)
     _shift(model, plain, clinical, best)

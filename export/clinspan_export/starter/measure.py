@@ -18,23 +18,15 @@ from clinspan_export.starter.sources import medication_lines
 # The two sentences that a model of these labels is expected to read without a fault.
 DEMONSTRATIONS = {
     "A patient was prescribed Magnesium hydroxide 400mg/5ml suspension PO of total 30ml bid for the next 5 days.": [
-        ("DRUG", "Magnesium hydroxide"),
-        ("STRENGTH", "400mg/5ml"),
-        ("FORM", "suspension"),
-        ("ROUTE", "PO"),
-        ("DOSAGE", "30ml"),
-        ("FREQUENCY", "bid"),
-        ("DURATION", "for the next 5 days"),
+        ("DRUG", "Magnesium hydroxide"), ("STRENGTH", "400mg/5ml"), ("FORM", "suspension"), ("ROUTE", "PO"),
+        ("DOSAGE", "30ml"), ("FREQUENCY", "bid"), ("DURATION", "for the next 5 days"),
     ],
     "The patient presented with chest pain and shortness of breath. A chest X-ray was ordered and revealed "
     "pneumonia. The patient was prescribed antibiotics.": [
-        ("PROBLEM", "chest pain"),
-        ("PROBLEM", "shortness of breath"),
-        ("TEST", "chest X-ray"),
-        ("PROBLEM", "pneumonia"),
-        ("DRUG", "antibiotics"),
+        ("PROBLEM", "chest pain"), ("PROBLEM", "shortness of breath"), ("TEST", "chest X-ray"),
+        ("PROBLEM", "pneumonia"), ("DRUG", "antibiotics"),
     ],
-}
+}  # fmt: skip
 
 
 def test_sets(corpora: Path, held_out: Path, annotations: Path) -> dict[str, list[Document]]:
@@ -106,17 +98,10 @@ def against(bundle: Path, medication: Path, sets: Mapping[str, Sequence[Document
         models = [Recognizer.load(folder, precision=precision) for folder in (bundle, medication)]
         for name, documents in sets.items():
             ten, seven = (find(model, documents) for model in models)
-            rows[name][precision] = {
-                match: _rounded(
-                    {
-                        "starter": difference.first,
-                        "medication_only": difference.second,
-                        "difference": difference.f1,
-                        "interval": difference.interval,
-                    }
-                )
-                for match, difference in compare(documents, ten, seven).items()
-            }
+            rows[name][precision] = {}
+            for match, found in compare(documents, ten, seven).items():
+                figures = {"starter": found.first, "medication_only": found.second, "difference": found.f1}
+                rows[name][precision][match] = _rounded({**figures, "interval": found.interval})
     return rows
 
 

@@ -94,11 +94,8 @@ def _product(form: str, strength: str, name: str, ingredient: str) -> Product | 
 
 def _strength(written: str) -> tuple[str, str, str] | None:
     if match := _MASS.match(written):
-        return (
-            match[1],
-            {"GM": "G", "UGM": "MCG"}.get(match[2], match[2]),
-            match[3] or "1" if match[4] else "",
-        )
+        unit = {"GM": "G", "UGM": "MCG"}.get(match[2], match[2])
+        return match[1], unit, match[3] or "1" if match[4] else ""
     if match := _COMBINED.match(written):
         return f"{match[1]}/{match[2]}", "MG", ""
     return None
@@ -147,14 +144,8 @@ def write_strength(product: Product, rng: random.Random) -> str:
     gap = rng.choice((" ", " ", "")) if len(unit) < 5 else " "
     if "/" in amount:
         first, second = amount.split("/")
-        return rng.choice(
-            (
-                f"{first}-{second}{gap}{unit}",
-                f"{amount}{gap}{unit}",
-                f"{first}{gap}{unit}-{second}{gap}{unit}",
-                amount,
-            )
-        )
+        each = f"{first}{gap}{unit}-{second}{gap}{unit}"
+        return rng.choice((f"{first}-{second}{gap}{unit}", f"{amount}{gap}{unit}", each, amount))
     if not volume:
         return f"{amount}{gap}{unit}"
     millilitre = rng.choice(("mL", "ml", "ML", "ml"))

@@ -23,6 +23,7 @@ def rules() -> dict[str, Sequence[str]]:
 BULLETS = ("- ", "• ", "* ", "", "", "", "-")
 
 Words = Mapping[str, Sequence[str]]
+Write = Callable[[str], list[Piece]]
 
 
 def documents(
@@ -41,7 +42,7 @@ def documents(
     """
     rng = random.Random(seed)
     write = _writer(products, words, rng)
-    kinds: Sequence[Callable[[Callable[[str], list[Piece]], random.Random], list[Piece]]] = (
+    kinds: Sequence[Callable[[Write, random.Random], list[Piece]]] = (
         _order, _order, _list, _list, _sentences, _sentences, _paragraph, _paragraph, _story, _story, _prose, _note, _note,
     )  # fmt: skip
     for _ in range(count):
@@ -49,7 +50,7 @@ def documents(
         yield render(_noise(pieces, rng))
 
 
-def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Callable[[str], list[Piece]]:
+def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Write:
     """A function from a template to its pieces, which draws a product whenever a drug is named."""
     by_name: dict[str, list[Product]] = {}
     for product in products:
@@ -76,12 +77,12 @@ def _writer(products: Sequence[Product], words: Words, rng: random.Random) -> Ca
     return lambda template: expand(template, rules(), makers, rng)
 
 
-def _order(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _order(write: Write, rng: random.Random) -> list[Piece]:
     forms = ("<order>", "<order>.", "<Continue> <order>", "<Start> <order>", "<order>.  <order>.")
     return write(rng.choice(forms))
 
 
-def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _list(write: Write, rng: random.Random) -> list[Piece]:
     pieces = []
     if rng.random() < 0.6:
         pieces.append(Piece(rng.choice(rules()["list_header"]) + rng.choice(("\n", "\n\n", " ")), ""))
@@ -92,9 +93,7 @@ def _list(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece
     return pieces
 
 
-def _join(
-    templates: Sequence[str], count: int, write: Callable[[str], list[Piece]], rng: random.Random
-) -> list[Piece]:
+def _join(templates: Sequence[str], count: int, write: Write, rng: random.Random) -> list[Piece]:
     pieces: list[Piece] = []
     for _ in range(count):
         pieces += _capital(write(rng.choice(templates)), rng)
@@ -110,28 +109,28 @@ def _capital(pieces: list[Piece], rng: random.Random) -> list[Piece]:
     return pieces
 
 
-def _sentences(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _sentences(write: Write, rng: random.Random) -> list[Piece]:
     return _join(("<medication_sentence>",), rng.choice((1, 1, 1, 2, 3)), write, rng)
 
 
-def _paragraph(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _paragraph(write: Write, rng: random.Random) -> list[Piece]:
     mixed = ("<negative>", "<negative>", "<prose>", "<medication_sentence>")
     heads = ("Plan: ", "Treatment: ", "", "", "", "Medical treatment: ")
     lead = Piece(rng.choice(BULLETS) + rng.choice(heads), "")
     return [lead, *_join(mixed, rng.randint(2, 7), write, rng)]
 
 
-def _story(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _story(write: Write, rng: random.Random) -> list[Piece]:
     if rng.random() < 0.6:
         return _join(("<story>",), 1, write, rng)
     return _join(("<story>", "<prose>", "<prose>", "<prose>"), rng.randint(1, 4), write, rng)
 
 
-def _prose(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _prose(write: Write, rng: random.Random) -> list[Piece]:
     return _join(("<prose>", "<negative>"), rng.randint(1, 5), write, rng)
 
 
-def _note(write: Callable[[str], list[Piece]], rng: random.Random) -> list[Piece]:
+def _note(write: Write, rng: random.Random) -> list[Piece]:
     pieces: list[Piece] = []
     for _ in range(rng.randint(2, 3)):
         if rng.random() < 0.35:

@@ -7,25 +7,16 @@ and recall are chosen on development documents; no test part is read.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from clinspan.documents.document import Document, Entity
 from clinspan.documents.formats import jsonl
+from clinspan_export.quiet import Progress
+from clinspan_export.starter import sources
 from clinspan_export.starter.balance import balance
 from clinspan_export.starter.products import read_products
-from clinspan_export.starter.sources import (
-    CLINICAL,
-    LABELS,
-    MEDICATION,
-    adverse_events,
-    case_reports,
-    medication_lines,
-    medication_part,
-    split,
-    words,
-)
 from clinspan_export.starter.synthetic import documents
 from clinspan_export.train.finetune import finetune
 from clinspan_export.train.settings import TrainingSettings
@@ -51,7 +42,7 @@ def train(
     *,
     medication_only: bool = False,
     seed: int = 0,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     """Train the starter's checkpoint; a stopped run goes on after its last epoch, a finished one is left as it is.
 
@@ -64,19 +55,21 @@ def train(
         seed: of the classifier's first weights, dropout and the order of batches; the synthetic text stays as it is.
         progress: told how far it is, a line at a time.
     """
+    # More than 40 lines with the options' documentation; the recipe's steps stand in their order.
     settings, record = replace(SETTINGS, seed=seed), out / _RECORD
     recipe = {**asdict(settings), "reports": _REPORTS, "synthetic": _SYNTHETIC, "synthetic_seed": _SEED}
     if record.exists() and json.loads(record.read_text(encoding="utf-8"))["recipe"] == recipe:
         progress(f"{out} is trained already")
         return
-    kept, held_out = split(case_reports(corpora, "train"), _HELD_OUT)
+    kept, held_out = sources.split(sources.case_reports(corpora, "train"), _HELD_OUT)
     watched = development(corpora, annotations, held_out)
     rows = gather(corpora, kept)
-    labels: Sequence[str] = LABELS
+    labels: Sequence[str] = sources.LABELS
     if medication_only:
+        part = sources.medication_part
         del watched["clinical"]  # it has no medication label to score
-        watched = {name: [medication_part(document) for document in group] for name, group in watched.items()}
-        rows, labels = [medication_part(row) for row in rows], LABELS[: len(MEDICATION)]
+        watched = {name: [part(document) for document in group] for name, group in watched.items()}
+        rows, labels = [part(row) for row in rows], labels[: len(sources.MEDICATION)]
     outcome = finetune(
         rows, watched, base, out, labels=labels, settings=settings, resume=True, progress=progress
     )
@@ -92,7 +85,7 @@ def gather(corpora: Path, reports: Sequence[Document]) -> list[Document]:
     diseases = list(jsonl.read(corpora / "bc5cdr/bc5cdr_train.jsonl"))
     made = documents(
         read_products(corpora / "drugs/drugsatfda_Products.txt"),
-        words(reports, diseases),
+        sources.words(reports, diseases),
         seed=_SEED,
         count=_SYNTHETIC,
     )
@@ -100,13 +93,13 @@ def gather(corpora: Path, reports: Sequence[Document]) -> list[Document]:
         Document(f"synthetic/{number}", text, tuple(Entity(*entity) for entity in entities))
         for number, (text, entities) in enumerate(made)
     ]
-    return [*(_REPORTS * list(reports)), *adverse_events(corpora, "train"), *synthetic]
+    return [*(_REPORTS * list(reports)), *sources.adverse_events(corpora, "train"), *synthetic]
 
 
 def development(corpora: Path, annotations: Path, held_out: Sequence[Document]) -> dict[str, list[Document]]:
     """Development documents by group: held-out case reports, annotated medication lines, adverse events."""
     return {
-        "clinical": [replace(document, labels=CLINICAL) for document in held_out],
-        "lines": medication_lines(corpora, annotations, "development"),
-        "events": adverse_events(corpora, "dev"),
+        "clinical": [replace(document, labels=sources.CLINICAL) for document in held_out],
+        "lines": sources.medication_lines(corpora, annotations, "development"),
+        "events": sources.adverse_events(corpora, "dev"),
     }

@@ -74,16 +74,11 @@ def _documents(path: Path, format: str | None) -> Iterator[tuple[str, Document |
             if line.strip():
                 yield where, _attempt(line, where, number, path.parent, format)
         return
-    documents = read_annotated(path, format=format)
-    while True:
-        try:
-            document = next(documents)
-        except StopIteration:
-            return
-        except InputError as error:
-            yield str(path), error
-            return
-        yield f"{path}, document {document.id}", document
+    try:
+        for document in read_annotated(path, format=format):
+            yield f"{path}, document {document.id}", document
+    except InputError as error:
+        yield str(path), error
 
 
 def _attempt(line: str, where: str, number: int, folder: Path, format: str | None) -> Document | InputError:

@@ -8,38 +8,40 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain, islice
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
 
 from clinspan.documents.document import Document
 from clinspan.documents.find import entities
 from clinspan.documents.scores import evaluate
 from clinspan.errors import InputError
-from clinspan.pipeline import Cutting, Job, by_note, jobs, note_spans, tokenize, window_ids, window_words
-from clinspan.text.decode import Words, label_table
+from clinspan.pipeline import Cutting, find_spans
+from clinspan.text.decode import label_table
 from clinspan.text.labels import detect
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
+from clinspan_export.quiet import Progress
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings
 from clinspan_export.train.windows import TrainingRow, bio_classes, check_known, encode
+from clinspan_export.verify.compare import run_torch
 
 logger = logging.getLogger(__name__)
 _STATE = "training_state.pt"
-# Windows that are scored at once.
-_BATCH = 16
+
+Groups = Mapping[str, Sequence[Document]]
 
 
 def finetune(
     train: Sequence[Document],
-    development: Mapping[str, Sequence[Document]],
+    development: Groups,
     base: str | Path,
     out: Path,
     *,
@@ -48,7 +50,7 @@ def finetune(
     device: str = "cpu",
     resume: bool = False,
     keep_state: bool = True,
-    progress: Callable[[str], None] = logger.info,
+    progress: Progress = logger.info,
 ) -> TrainingOutcome:
     """Train on `train`, select on the mean F1 over the groups of `development`, save the best epoch in `out`.
 
@@ -67,6 +69,7 @@ def finetune(
     Raises:
         InputError: nothing to train on, an unknown label, or a state that other settings wrote.
     """
+    # More than 40 lines with the options' documentation; the loop over epochs shares all that is made before it.
     torch.manual_seed(settings.seed)
     model = _model(base, bio_classes(labels)).to(device)
     # The runtime's own reading of the tokenizer: what is trained on is what will be asked.
@@ -96,11 +99,7 @@ def finetune(
 
 
 def _one_epoch(
-    run: _Run,
-    rows: Sequence[TrainingRow],
-    development: Mapping[str, Sequence[Document]],
-    epoch: int,
-    progress: Callable[[str], None],
+    run: _Run, rows: Sequence[TrainingRow], development: Groups, epoch: int, progress: Progress
 ) -> float:
     """Train one epoch; returns the mean F1 over the groups, or minus the loss where there are no groups."""
     loss = run.epoch(_batches(rows, run.settings, epoch), progress)
@@ -113,9 +112,8 @@ def _one_epoch(
 
 def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
     names = dict(enumerate(classes))
-    config = AutoConfig.from_pretrained(
-        base, id2label=names, label2id={name: number for number, name in names.items()}
-    )
+    numbers = {name: number for number, name in names.items()}
+    config = AutoConfig.from_pretrained(base, id2label=names, label2id=numbers)
     if hasattr(config, "attention_probs_dropout_prob"):
         config.attention_probs_dropout_prob = 0.0  # lets torch fuse the attention: a fifth faster on a CPU
     return AutoModelForTokenClassification.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
@@ -129,11 +127,8 @@ def _batches(
     order = np.argsort([len(row.ids) + rng.uniform(0, 12) for row in rows])
     batches: list[list[TrainingRow]] = [[]]
     for index in order:
-        row = rows[index]
-        if (
-            batches[-1]
-            and (len(batches[-1]) + 1) * max(len(row.ids), len(batches[-1][0].ids)) > settings.batch_tokens
-        ):
+        row, last = rows[index], batches[-1]
+        if last and (len(last) + 1) * max(len(row.ids), len(last[0].ids)) > settings.batch_tokens:
             batches.append([])
         batches[-1].append(row)
     for index in rng.permutation(len(batches)):
@@ -164,7 +159,7 @@ class _Run:
         )
         self.mean = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
-    def epoch(self, batches: Iterator[list[TrainingRow]], progress: Callable[[str], None]) -> float:
+    def epoch(self, batches: Iterator[list[TrainingRow]], progress: Progress) -> float:
         """Run one epoch; returns the mean loss of its batches."""
         self.model.train()
         losses = []
@@ -198,7 +193,7 @@ class _Run:
         live = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.mean)
         with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
-            figure = exact_f1(self.model, self.tokenizer, documents, self.labels, window=self.settings.window)
+            figure = exact_f1(self.model, self.tokenizer, documents, self.labels, self.settings.window)
         self.model.load_state_dict(live)
         return figure
 
@@ -220,36 +215,17 @@ def exact_f1(
     tokenizer: Tokenizer,
     documents: Sequence[Document],
     labels: Sequence[str],
-    *,
     window: int,
 ) -> float:
     """Exact-span micro F1, read as the runtime reads, over the labels that each document's annotators looked for."""
     model.eval()
     table = label_table(detect(bio_classes(labels), scheme="BIO", outside="O"))
-    notes = (tokenize(document.text, tokenizer, Cutting(window)) for document in documents)
-    read = by_note(_read_windows(model, tokenizer, jobs(notes)))
-    found = [entities(note_spans(note, words, table)) for note, words in read]
+    run, cutting = partial(run_torch, model, tokenizer), Cutting(window)
+    found = []
+    for document in documents:
+        spans = find_spans(document.text, tokenizer, run, cutting, table, aggregation="first")
+        found.append(entities(spans))
     return evaluate(documents, found, labels=labels, resamples=0).micro["exact"].f1
-
-
-def _read_windows(
-    model: PreTrainedModel, tokenizer: Tokenizer, waiting: Iterator[Job]
-) -> Iterator[tuple[Job, Words | None]]:
-    """Run the windows of notes, a batch at a time, and read their words."""
-    begin = len(tokenizer.prefix)
-    while batch := list(islice(waiting, _BATCH)):
-        framed = [tokenizer.frame(window_ids(note, window)) for note, window in batch if window is not None]
-        logits: Iterator[Any] = iter(())
-        if framed:
-            ids, mask = (tensor.to(model.device) for tensor in _padded(framed))
-            with torch.no_grad():
-                logits = iter(model(input_ids=ids, attention_mask=mask).logits.float().cpu().numpy())
-        for note, window in batch:
-            if window is None:
-                yield (note, window), None
-            else:
-                read = next(logits)[begin : begin + window.stop - window.start]
-                yield (note, window), window_words(note, window, read, "first")
 
 
 def _restore(run: _Run, out: Path) -> list[float]:
@@ -271,21 +247,15 @@ def _restore(run: _Run, out: Path) -> list[float]:
     return scores
 
 
-def _padded(rows: Sequence[NDArray[np.int64]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask, int64 (b, t), of rows of ids, int64 (t,)."""
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
-    mask = torch.zeros_like(ids)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = torch.from_numpy(row)
-        mask[number, : len(row)] = 1
-    return ids, mask
-
-
 def _tensors(batch: Sequence[TrainingRow]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Ids and mask, int64 (b, t), and allowed classes, bool (b, t, c), of some rows."""
-    ids, mask = _padded([row.ids for row in batch])
-    allowed = torch.zeros(*ids.shape, batch[0].allowed.shape[1], dtype=torch.bool)
+    length = max(len(row.ids) for row in batch)
+    ids = torch.zeros(len(batch), length, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    allowed = torch.zeros(len(batch), length, batch[0].allowed.shape[1], dtype=torch.bool)
     for number, row in enumerate(batch):
+        ids[number, : len(row.ids)] = torch.from_numpy(row.ids)
+        mask[number, : len(row.ids)] = 1
         allowed[number, : len(row.ids)] = torch.from_numpy(row.allowed)
     return ids, mask, allowed
 

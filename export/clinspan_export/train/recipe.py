@@ -6,7 +6,7 @@ import importlib.util
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 from clinspan_export.errors import ExportError
 from clinspan_export.exporter import Overrides, export
+from clinspan_export.quiet import Progress
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings, at_least_one
 
 # Installed with the extra `train`, these weights need no Hub (Apache-2.0).
@@ -28,8 +29,6 @@ _HUB_BASE = "nreimers/MiniLM-L6-H384-uncased"
 # About as many steps as 50 documents need; more documents get fewer epochs.
 _STEPS = 220
 _EPOCHS = (4, 20)
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,24 @@ import numpy.typing as npt
 from clinspan.bundle.manifest import Bundle
 from clinspan.documents.document import Document
 from clinspan.engine.session import Session
-from clinspan.pipeline import Cutting, note_spans, own_logits, stitch, tokenize, window_ids, window_words
+from clinspan.pipeline import (
+    Cutting,
+    Logits,
+    note_spans,
+    own_logits,
+    stitch,
+    tokenize,
+    window_ids,
+    window_words,
+)
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Span, label_table
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
+from clinspan_export.graphs.surgery import Feed
 from clinspan_export.verify.span_diff import Change, Counts, changes, count
+
+Ids = npt.NDArray[np.int64]
 
 TOLERANCE = 1e-3
 
@@ -33,7 +45,7 @@ _LONGEST_CHECK = 512
 class Reference:
     """The answers of PyTorch to some notes: for each its token logits, float32 (n, c), and its spans."""
 
-    logits: Sequence[npt.NDArray[np.float32]]
+    logits: Sequence[Logits]
     spans: Sequence[Sequence[Span]]
 
 
@@ -74,9 +86,7 @@ class Agreement:
         }
 
 
-def feeds(
-    tokenizer: Tokenizer, notes: Iterable[str], *, window: int
-) -> Iterator[dict[str, npt.NDArray[np.int64]]]:
+def feeds(tokenizer: Tokenizer, notes: Iterable[str], *, window: int) -> Iterator[Feed]:
     """Model inputs for every window of some notes, each int64 (1, t)."""
     for note in notes:
         tokenized = tokenize(note, tokenizer, Cutting(window))
@@ -93,7 +103,7 @@ def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Document]) -> 
     all_logits, all_spans = [], []
     for sample in samples:
         note = tokenize(sample.text, tokenizer, cutting)
-        runs = [(window, _run(model, tokenizer, window_ids(note, window))) for window in note.windows]
+        runs = [(window, run_torch(model, tokenizer, window_ids(note, window))) for window in note.windows]
         words = [window_words(note, window, logits, bundle.aggregation) for window, logits in runs]
         owned = [own_logits(window, logits) for window, logits in runs]
         all_logits.append(stitch(owned, len(bundle.labels.names)))
@@ -101,22 +111,21 @@ def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Document]) -> 
     return Reference(all_logits, all_spans)
 
 
-def _run(model: Any, tokenizer: Tokenizer, content: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """Logits of the PyTorch model for the tokens of one window, float32 (t, c), from int32 (t,)."""
+def run_torch(model: Any, tokenizer: Tokenizer, content: npt.NDArray[np.int32]) -> Logits:
+    """Run a window through a PyTorch model: ids without special tokens, int32 (t,), to logits, float32 (t, c)."""
     ids = tokenizer.frame(content)[None]
     begin = len(tokenizer.prefix)
     return torch_logits(model, ids, np.ones_like(ids))[0, begin : begin + len(content)]
 
 
-def torch_logits(
-    model: Any, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
-    """Logits of the PyTorch model, float32 (b, t, c), for ids and mask, int64 (b, t)."""
+def torch_logits(model: Any, ids: Ids, mask: Ids) -> Logits:
+    """Logits of a PyTorch model, float32 (b, t, c), for ids and mask, int64 (b, t)."""
     import torch
 
+    inputs = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
     with torch.inference_mode():
-        out = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
-    logits: npt.NDArray[np.float32] = out.logits.float().numpy()
+        out = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()})
+    logits: Logits = out.logits.float().cpu().numpy()
     return logits
 
 
@@ -179,9 +188,7 @@ def check_shapes(model: Any, session: Session, tokenizer: Tokenizer, longest: in
     return worst
 
 
-def _random_batch(
-    tokenizer: Tokenizer, lengths: Sequence[int]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _random_batch(tokenizer: Tokenizer, lengths: Sequence[int]) -> tuple[Ids, Ids]:
     random = np.random.default_rng(0)
     frame = set(tokenizer.prefix.tolist()) | set(tokenizer.suffix.tolist()) | {tokenizer.pad_id}
     usable = np.array([i for i in range(tokenizer.vocabulary) if i not in frame], dtype=np.int64)
@@ -195,7 +202,7 @@ def _random_batch(
     return ids, mask
 
 
-def _flipped(expected: npt.NDArray[np.float32], got: npt.NDArray[np.float32]) -> int:
+def _flipped(expected: Logits, got: Logits) -> int:
     """Tokens whose label differs though the margin between PyTorch's two best exceeds the tolerance."""
     best = np.sort(expected, axis=1)
     sure = best[:, -1] - best[:, -2] > TOLERANCE

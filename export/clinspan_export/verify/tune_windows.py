@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -29,6 +29,7 @@ from clinspan.recognizer import Recognizer
 from clinspan.text.decode import AGGREGATIONS, Aggregation, label_table, read_words, spans
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
+from clinspan_export.quiet import Progress
 from clinspan_export.verify.report import score_row
 from clinspan_export.verify.samples import check_labels, read_samples
 
@@ -86,12 +87,7 @@ def read_tuning_notes(path: Path) -> list[Document]:
 
 
 def tune(
-    bundle: Bundle,
-    samples: Sequence[Document],
-    *,
-    source: str,
-    margin: float,
-    progress: Callable[[str], None],
+    bundle: Bundle, samples: Sequence[Document], *, source: str, margin: float, progress: Progress
 ) -> Bundle:
     """Choose window, overlap and aggregation on annotated notes, with the model that CPUs will run.
 
@@ -145,9 +141,7 @@ def choose(trials: Sequence[Trial], margin: float) -> Trial:
     )
 
 
-def _run(
-    bundle: Bundle, precision: str, samples: Sequence[Document], progress: Callable[[str], None]
-) -> list[Trial]:
+def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: Progress) -> list[Trial]:
     settings = _settings(bundle.max_window)
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
     recognizers = _recognizers(bundle, precision, tokenizer, settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Span
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
+from clinspan_export.quiet import Progress
 from clinspan_export.verify.compare import TOLERANCE, Agreement, check_shapes, compare, torch_reference
 from clinspan_export.verify.limits import Limits, check_agreement, check_f1, check_fp32
 from clinspan_export.verify.report import render, score_row
@@ -70,9 +71,7 @@ def check_batches(model: Any, bundle: Bundle) -> None:
         raise ExportError(f"the fp32 ONNX model is not the PyTorch model: {error}") from error
 
 
-def judge(
-    model: Any, bundle: Bundle, checks: Checks, *, keep: Sequence[str], progress: Callable[[str], None]
-) -> Bundle:
+def judge(model: Any, bundle: Bundle, checks: Checks, *, keep: Sequence[str], progress: Progress) -> Bundle:
     """Compare every model of a bundle with the original on notes, write the report, enforce the limits.
 
     Args:
@@ -106,7 +105,7 @@ def judge(
 
 
 def _compare_all(
-    model: Any, bundle: Bundle, samples: Sequence[Document], progress: Callable[[str], None]
+    model: Any, bundle: Bundle, samples: Sequence[Document], progress: Progress
 ) -> tuple[dict[str, Agreement], dict[str, Sequence[Sequence[Span]]]]:
     """Agreement by precision; spans of each note by precision, those of the original as `torch`."""
     reference = torch_reference(model, bundle, samples)
