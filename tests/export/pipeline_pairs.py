@@ -104,7 +104,7 @@ class Pair:
         }
 
 
-def _strategy(aggregation: str) -> Any:
+def _strategy(aggregation: Aggregation) -> Any:
     from transformers.pipelines.token_classification import AggregationStrategy
 
     return AggregationStrategy(aggregation)
