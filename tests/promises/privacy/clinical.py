@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.failing_paths import (
+from tests.support.privacy.failing_paths import (
     NOTE,
     Action,
     adder,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from tests.support.failing_paths import (
+from tests.support.privacy.failing_paths import (
     BROKEN,
     LINES,
     NOTE,

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.support.failing_paths import (
+from tests.support.privacy.failing_paths import (
     LINES,
     MARKER,
     NOTE,

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tests.promises.privacy.command_line import command
-from tests.support.failing_paths import (
+from tests.support.privacy.failing_paths import (
     NOTE,
     Action,
     Place,

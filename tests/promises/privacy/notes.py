@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.failing_paths import (
+from tests.support.privacy.failing_paths import (
     LINES,
     NOTE,
     Action,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tests.support.failing_paths import (
+from tests.support.privacy.failing_paths import (
     BROKEN,
     NOTE,
     Action,

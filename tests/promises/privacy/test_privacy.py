@@ -19,8 +19,8 @@ import pytest
 from tests.promises.privacy import clinical, command_line, documents, extract, notes, recognizer, serving
 from tests.promises.privacy.raises import NO_NOTE_THERE, exempt, sites
 from tests.support import bundles
-from tests.support.failing_paths import MARKER, NOTE, Action, Place
-from tests.support.watch import leaks, noting_raises, watched
+from tests.support.privacy.failing_paths import MARKER, NOTE, Action, Place
+from tests.support.privacy.watch import leaks, noting_raises, watched
 
 from clinspan import LoadOptions, Recognizer
 

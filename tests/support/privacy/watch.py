@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 import clinspan
-from tests.support.failing_paths import MARKER, Place
+from tests.support.privacy.failing_paths import MARKER, Place
 
 SOURCE = Path(clinspan.__file__).parent
 
