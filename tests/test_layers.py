@@ -27,7 +27,7 @@ LAYERS = {
         {"text"},
         {"engine"},
         {"bundle"},
-        {"pipeline"},
+        {"pipeline", "texts"},
         {"recognizer", "classifier", "embedder", "report", "__init__"},
         {"clinical", "documents", "interop", "extract"},
         {"serving", "package"},

@@ -182,7 +182,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
     bundle = Bundle(
         path=folder,
         name=Path(loaded.source).resolve().name,
-        labels=labels,
+        head=labels,
         models={precision: record_file(folder, FILES[precision]) for precision in request.made},
         tokenizer=record_file(folder, "tokenizer.json"),
         window=window,

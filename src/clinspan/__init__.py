@@ -1,4 +1,4 @@
-"""Exact entity spans from clinical notes of any length.
+"""Exact entity spans, labels and vectors from clinical notes of any length.
 
 >>> from clinspan import Recognizer
 >>> recognizer = Recognizer.load()
@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from clinspan.bundle.load_options import LoadOptions
+from clinspan.classifier import Classifier
+from clinspan.embedder import Embedder
 from clinspan.errors import (
     BundleError,
     ClinspanError,
@@ -22,17 +24,21 @@ from clinspan.errors import (
 from clinspan.recognizer import Recognizer
 from clinspan.report import Report
 from clinspan.text.decode import Span
+from clinspan.text.merge import LabelScore
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BundleError",
+    "Classifier",
     "ClinspanError",
     "ClosedError",
     "DeadlineError",
     "DeviceError",
+    "Embedder",
     "InferenceError",
     "InputError",
+    "LabelScore",
     "LoadOptions",
     "MissingDependencyError",
     "Recognizer",

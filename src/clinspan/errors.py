@@ -7,7 +7,7 @@
     ├── MissingDependencyError   an extra is not installed (also an ImportError)
     ├── InferenceError           the model ran and its answer cannot be used
     ├── DeadlineError            a call reached its timeout before it was done (also a TimeoutError)
-    ├── ClosedError              the recognizer was closed before or during the call (also a RuntimeError)
+    ├── ClosedError              the model was closed before or during the call (also a RuntimeError)
     └── PackageError             a function's zip, a container or a wheelhouse cannot be made
 
 No message contains text of a note.
@@ -55,11 +55,9 @@ class DeadlineError(ClinspanError, TimeoutError):
 
 
 class ClosedError(ClinspanError, RuntimeError):
-    """The recognizer was closed before the call or during it; nothing of an unfinished note is given."""
+    """The model was closed before the call or during it; nothing of an unfinished note is given."""
 
-    def __init__(
-        self, message: str = "this recognizer was closed: load another with Recognizer.load"
-    ) -> None:
+    def __init__(self, message: str = "this model was closed: load another with its class's load") -> None:
         super().__init__(message)
 
 

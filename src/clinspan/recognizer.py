@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from clinspan.bundle.load_options import LoadOptions, with_given
-from clinspan.bundle.loading import Loaded, Origin, load
+from clinspan.bundle.load_options import LoadOptions
+from clinspan.bundle.loading import Loaded, Origin, load, origin_of
 from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
 from clinspan.engine.runner import Runner
 from clinspan.errors import ClosedError, InputError
-from clinspan.options import of_kind
 from clinspan.pipeline import (
     Cutting,
     Job,
@@ -92,11 +90,16 @@ class Recognizer:
         >>> Recognizer.load().report().precision
         'int8'
         """
-        of_kind("path", path, (str, os.PathLike), "a path")
-        chosen = with_given(
-            options, device=device, precision=precision, threads=threads, window=window, overlap=overlap
+        origin = origin_of(
+            path,
+            options,
+            device=device,
+            precision=precision,
+            threads=threads,
+            window=window,
+            overlap=overlap,
         )
-        return cls(load(Origin(None if path is None else Path(path).absolute(), chosen)))
+        return cls(load(origin))
 
     def recognize(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clinspan.bundle.loading import Loaded
-from clinspan.text.decode import label_table
+from clinspan.bundle.tasks import TOKENS, shown_names, task_of
 from clinspan.text.tokenizer import TOKENIZERS_VERSION
 
 
@@ -24,8 +24,8 @@ class Report:
         workers: windows that run at once.
         threads: threads that share the work of one window.
         window, overlap: in tokens.
-        aggregation: default word vote.
-        labels: entity names.
+        aggregation: default word vote, of a model for entities.
+        labels: names that results carry; none for vectors.
         sha256: hash of the model file; empty where the bundle records none.
         versions: of clinspan's three dependencies.
     """
@@ -42,6 +42,7 @@ class Report:
     labels: tuple[str, ...]
     sha256: str
     versions: Mapping[str, str]
+    task: str = TOKENS
 
 
 def report_on(loaded: Loaded) -> Report:
@@ -57,11 +58,12 @@ def report_on(loaded: Loaded) -> Report:
         window=bundle.window,
         overlap=bundle.overlap,
         aggregation=bundle.aggregation,
-        labels=label_table(bundle.labels).names,
+        labels=shown_names(bundle.head),
         sha256=bundle.models[loaded.precision].sha256,
         versions={
             "numpy": np.__version__,
             "onnxruntime": session.version,
             "tokenizers": TOKENIZERS_VERSION,
         },
+        task=task_of(bundle.head),
     )

@@ -66,7 +66,7 @@ def record(folder: Path) -> Path:
     Bundle(
         path=folder,
         name="tiny",
-        labels=detect(LABELS),
+        head=detect(LABELS),
         models={"fp32": record_file(folder, MODEL)},
         tokenizer=record_file(folder, TOKENIZER),
     ).write_manifest()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from clinspan.bundle.load_options import LoadOptions
+from clinspan.bundle.load_options import LoadOptions, with_given
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.bundle.self_check import check_answer, check_frame, checked_model
+from clinspan.bundle.tasks import ANSWERS, TOKENS, check_task, width_of
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
 from clinspan.engine.providers import Device
 from clinspan.engine.session import Session
 from clinspan.errors import BundleError, InputError
+from clinspan.options import of_kind
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import check
 
@@ -58,19 +62,31 @@ class Loaded:
     max_characters: int = LoadOptions().max_characters
 
 
-def load(origin: Origin) -> Loaded:
-    """Load a model folder; raises as `Recognizer.load`."""
+def origin_of(path: str | Path | None, options: LoadOptions | None, **given: Any) -> Origin:
+    """Where a model is to be loaded from and how, as the arguments of a class's `load` say.
+
+    Raises:
+        InputError: one of them makes no sense.
+    """
+    of_kind("path", path, (str, os.PathLike), "a path")
+    chosen = with_given(options, **given)
+    return Origin(None if path is None else Path(path).absolute(), chosen)
+
+
+def load(origin: Origin, task: str = TOKENS) -> Loaded:
+    """Load a model folder of a task; raises as `Recognizer.load`."""
     options = origin.options
     device = Device.parse(options.device)
     opened = open_bundle(
         STARTER if origin.path is None else origin.path, verify=options.verify, public_key=options.public_key
     )
+    check_task(opened.head, task, opened.name)
     bundle = _with_windows(opened, options.window, options.overlap)
     precision = bundle.precision(options.precision, device.kind)
     sha256 = (bundle.models[precision].sha256, bundle.tokenizer.sha256)
     if origin.sha256 and origin.sha256 != sha256:
         raise BundleError(
-            f"{bundle.path} holds another {precision} model or tokenizer than the recognizer that was pickled: "
+            f"{bundle.path} holds another {precision} model or tokenizer than the one that was pickled: "
             "every process must find the same bundle under this path"
         )
     tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path, bundle.read_tokenizer())
@@ -84,7 +100,8 @@ def load(origin: Origin) -> Loaded:
             # Checked each time: the file may have been replaced since the first session was made.
             checked_model(bundle, precision, tokenizer),
             device=device,
-            classes=len(bundle.labels.names),
+            classes=width_of(bundle.head),
+            answer=ANSWERS[task],
             threads=threads,
             options=options.session_options,
         )

@@ -1,12 +1,12 @@
 """The contract on disk: what a model folder holds, read by the runtime and written by the exporter.
 
     bundle/
-      clinspan.json                     this file's record: labels, windows, files with hashes, reports
+      clinspan.json                     this file's record: task, labels, windows, files with hashes, reports
       config.json tokenizer.json tokenizer_config.json
       onnx/model.onnx  onnx/model_int8.onnx  onnx/model_fp16.onnx
 
 The layout is the Hub's, so other ONNX runtimes load the same folder. A folder without clinspan.json
-(any ONNX token classifier) is read too; what the manifest would say is then derived from config.json.
+(any ONNX classifier of tokens or texts) is read too; what the manifest would say is then derived from config.json.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clinspan.bundle.hub_folder import find_models, label_names, max_content_tokens
+from clinspan.bundle.hub_folder import find_models, max_content_tokens
 from clinspan.bundle.integrity import (
     MAX_MODEL_BYTES,
     MAX_TOKENIZER_BYTES,
@@ -32,10 +32,20 @@ from clinspan.bundle.integrity import (
     verified_content,
 )
 from clinspan.bundle.signature import SIGNATURE, check_signature
+from clinspan.bundle.tasks import (
+    TOKENS,
+    Head,
+    check_task,
+    head_fields,
+    head_of_config,
+    read_head,
+    shown_names,
+    task_of,
+)
 from clinspan.errors import BundleError, InputError
 from clinspan.strict_json import MAX_JSON_BYTES, Fields, brief, canonical, read_bytes
 from clinspan.text.decode import AGGREGATIONS
-from clinspan.text.labels import LabelSet, detect
+from clinspan.text.labels import LabelSet
 from clinspan.text.windows import check
 
 MANIFEST = "clinspan.json"
@@ -62,7 +72,7 @@ class Bundle:
     Attributes:
         path: the folder.
         name: what the model is called.
-        labels: label names and how to read them.
+        head: what the model's numbers mean: labels of tokens, labels of texts, or vectors.
         models: precision -> its file.
         tokenizer: the tokenizer.json.
         window: tokens that one run reads, special tokens not counted.
@@ -75,7 +85,7 @@ class Bundle:
 
     path: Path
     name: str
-    labels: LabelSet
+    head: Head
     models: Mapping[str, FileRecord]
     tokenizer: FileRecord
     window: int = DEFAULT_WINDOW
@@ -87,6 +97,13 @@ class Bundle:
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     tuning: Mapping[str, Any] = field(default_factory=dict)
     verify: str = "full"
+
+    @property
+    def labels(self) -> LabelSet:
+        """Labels of a model for entities; raises BundleError for a model of another task."""
+        check_task(self.head, TOKENS, self.name)
+        assert isinstance(self.head, LabelSet)
+        return self.head
 
     def precision(self, wanted: str | None, device: str) -> str:
         """Choose a precision: the one wanted, else int8 on `cpu` and fp16 on `cuda` where there is one.
@@ -123,12 +140,9 @@ class Bundle:
         """The content of clinspan.json."""
         content = {
             "schema_version": SCHEMA_VERSION,
-            "task": "token-classification",
+            "task": task_of(self.head),
             "name": self.name,
-            "labels": list(self.labels.names),
-            "scheme": self.labels.scheme,
-            "outside": self.labels.outside,
-            "rename": dict(self.labels.rename),
+            **head_fields(self.head),
             "window": self.window,
             "overlap": self.overlap,
             "max_window": self.max_window,
@@ -208,17 +222,10 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
             f"{folder / MANIFEST} does not have the sha256 that it records: it is damaged or was changed by "
             f"hand; whoever changed it on purpose takes the field {_SEAL!r} away"
         )
-    if data.text("task") != "token-classification":
-        raise BundleError(f"{folder / MANIFEST}: task is not token-classification")
     bundle = Bundle(
         path=folder,
         name=data.text("name"),
-        labels=detect(
-            data.texts("labels"),
-            scheme=data.text("scheme"),
-            outside=data.text("outside"),
-            rename=data.texts_by_name("rename"),
-        ),
+        head=read_head(data),
         models={precision: _file(data.inside("models"), precision) for precision in data.get("models", dict)},
         tokenizer=_file(data, "tokenizer"),
         window=data.number("window", least=1, most=MAX_WINDOW),
@@ -242,13 +249,16 @@ def _from_config(folder: Path, verify: str) -> Bundle:
     if not tokenizer.is_file():
         raise BundleError(f"tokenizer.json is missing in {folder}")
     max_window = max_content_tokens(config.data)
+    head = head_of_config(config)
+    # A classifier of texts was trained on texts cut at its limit, if anywhere.
+    window = min(DEFAULT_WINDOW, max_window) if task_of(head) == TOKENS else max_window
     bundle = Bundle(
         path=folder,
         name=folder.resolve().name,
-        labels=detect(label_names(config)),
+        head=head,
         models=find_models(folder),
         tokenizer=FileRecord("tokenizer.json", tokenizer.stat().st_size, ""),
-        window=min(DEFAULT_WINDOW, max_window),
+        window=window,
         max_window=max_window,
         verify=verify,
     )
@@ -264,10 +274,9 @@ def _check(bundle: Bundle) -> None:
         raise BundleError(f"unknown precision {brief(unknown[0])}: expected {', '.join(PRECISIONS)}")
     if bundle.aggregation not in AGGREGATIONS:
         raise BundleError(f"unknown aggregation {bundle.aggregation!r}: expected {', '.join(AGGREGATIONS)}")
-    if len(bundle.labels.names) > MAX_LABELS:
-        raise BundleError(
-            f"{bundle.path} has {len(bundle.labels.names)} labels: at most {MAX_LABELS} are read"
-        )
+    labels = len(shown_names(bundle.head))
+    if labels > MAX_LABELS:
+        raise BundleError(f"{bundle.path} has {labels} labels: at most {MAX_LABELS} are read")
     if bundle.max_window > MAX_WINDOW:
         raise BundleError(f"{bundle.path} reads {bundle.max_window} tokens at once: at most {MAX_WINDOW} are")
     for record in bundle.models.values():

@@ -1,4 +1,4 @@
-"""Ids of one window in, logits of its tokens out: special tokens, spare cores and reuse are seen to here."""
+"""Ids of one window in, the model's numbers out: special tokens, spare cores and reuse are seen to here."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from clinspan.engine import forks
 from clinspan.engine.session import Session
 from clinspan.engine.workers import Workers
 from clinspan.errors import ClinspanError
+from clinspan.text.pairs import PairFrame, PairIds
 from clinspan.text.tokenizer import Tokenizer
 
 _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
+
+# What one window reads, without special tokens: int32 (t,), or two such texts.
+Content = npt.NDArray[np.int32] | PairIds
 
 # A process that reads one short message and ends must not pay for a second session.
 _LONE_CALLS_BEFORE_WIDENING = 2
@@ -48,6 +52,7 @@ class Model:
         self.session = session
         self.cache = LogitsCache(reuse) if reuse else None
         self._tokenizer = tokenizer
+        self._pair_frame: PairFrame | None = None
         self._widen = widen
         self._wide: Session | None = None
         self._loader = Workers(1, "clinspan-load")
@@ -55,16 +60,16 @@ class Model:
         self._closed = False
         forks.watch(self)
 
-    def logits(self, content: npt.NDArray[np.int32], *, alone: bool = False) -> Logits:
+    def logits(self, content: Content, *, alone: bool = False) -> Logits:
         """Run one window.
 
         Args:
-            content: int32 (t,), token ids without special tokens.
+            content: token ids without special tokens, int32 (t,), or those of a pair.
             alone: nothing else runs now, so that the window may have all cores. The logits are the same
                 to the bit.
 
         Returns:
-            float32 (t, c).
+            float32 (t, c); float32 (c,) of a model that answers for whole texts.
         """
         if self.cache is None:
             return self._run(content, alone)
@@ -75,32 +80,44 @@ class Model:
             self.cache.put(key, logits)
         return logits
 
-    def batch(self, contents: Sequence[npt.NDArray[np.int32]]) -> list[Logits]:
+    def batch(self, contents: Sequence[Content]) -> list[Logits]:
         """Run several windows at once, the shorter ones padded.
 
         Args:
-            contents: int32 (t,) each, without special tokens.
+            contents: as `logits` takes one.
 
         Returns:
-            float32 (t, c) each. Unlike those of `logits` they may differ in the last bits with what else is
+            As `logits` gives for each. Unlike those of `logits` they may differ in the last bits with what else is
             in the batch.
         """
-        rows = [self._tokenizer.frame(content) for content in contents]
-        ids = np.full((len(rows), max(map(len, rows))), self._tokenizer.pad_id, dtype=np.int64)
-        mask = np.zeros_like(ids)
-        for number, row in enumerate(rows):
+        rows = [self._framed(content) for content in contents]
+        ids = np.full((len(rows), max(len(row) for row, _ in rows)), self._tokenizer.pad_id, dtype=np.int64)
+        mask, types = np.zeros_like(ids), np.zeros_like(ids)
+        for number, (row, kinds) in enumerate(rows):
             ids[number, : len(row)] = row
             mask[number, : len(row)] = 1
-        logits = self.session.run(ids, mask)
-        begin = len(self._tokenizer.prefix)
-        return [logits[row, begin : begin + len(content)] for row, content in enumerate(contents)]
+            types[number, : len(row)] = kinds
+        given = self.session.run(ids, mask, types)
+        return [self._answer(given[row], content) for row, content in enumerate(contents)]
 
-    def _run(self, content: npt.NDArray[np.int32], alone: bool) -> Logits:
-        ids = self._tokenizer.frame(content)[None]
+    def _run(self, content: Content, alone: bool) -> Logits:
+        ids, types = self._framed(content)
         session = self._widest() if alone else self.session
-        logits: Logits = session.run(ids, np.ones_like(ids))[0]
+        return self._answer(session.run(ids[None], np.ones_like(ids)[None], types[None])[0], content)
+
+    def _framed(self, content: Content) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Ids and type ids of a window with its special tokens, int64 (t,) each."""
+        if isinstance(content, PairIds):
+            if self._pair_frame is None:
+                self._pair_frame = self._tokenizer.pair_frame()
+            return self._pair_frame.join(content)
+        ids = self._tokenizer.frame(content)
+        return ids, np.zeros_like(ids)
+
+    def _answer(self, given: Logits, content: Content) -> Logits:
+        """Of a row that the model gave: that of the text, or those of the window's own tokens."""
         begin = len(self._tokenizer.prefix)
-        return logits[begin : begin + len(content)]
+        return given[begin : begin + len(content)] if self.session.answer.per_token else given
 
     def _widest(self) -> Session:
         """The session with most cores that is loaded; the wide one loads in the background, once needed."""

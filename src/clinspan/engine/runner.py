@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from clinspan.engine import calls
 from clinspan.engine.calls import Call
-from clinspan.engine.model import Logits, Model
+from clinspan.engine.model import Content, Logits, Model
 from clinspan.engine.schedule import in_batches, in_order
 from clinspan.engine.workers import Workers
 from clinspan.errors import InferenceError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-Ids = npt.NDArray[np.int32]
 
 # Windows handed out per worker before the oldest is waited for: enough that no worker ever waits for the
 # caller's thread, few enough that a stream of notes stays in bounded memory.
@@ -56,16 +52,16 @@ class Runner:
         """Say whether `close` was called."""
         return self._closed
 
-    def run_alone(self, ids: Ids, call: Call, note: int = 0) -> Logits:
+    def run_alone(self, ids: Content, call: Call, note: int = 0) -> Logits:
         """Run the only window of a call, which may have all cores.
 
         Args:
-            ids: int32 (t,), without special tokens.
+            ids: without special tokens, int32 (t,), or those of a pair.
             call: asked before the run whether to go on.
             note: number of the note, for messages.
 
         Returns:
-            float32 (t, c).
+            float32 (t, c); float32 (c,) of a model that answers for whole texts.
         """
         call.check(note)
         with _naming(note):
@@ -75,7 +71,7 @@ class Runner:
         self,
         jobs: Iterable[Job],
         *,
-        ids: Callable[[Job], Ids | None],
+        ids: Callable[[Job], Content | None],
         note: Callable[[Job], int],
         finish: Callable[[Job, Logits], Result],
         call: Call,
@@ -84,9 +80,9 @@ class Runner:
 
         Args:
             jobs: any iterable, drawn lazily from the caller's thread.
-            ids: gives the window, int32 (t,); None where a job has none, and then the result is None too.
+            ids: gives the window, int32 (t,) or a pair; None where a job has none, and then the result is None too.
             note: gives the number of the note, for messages.
-            finish: makes the result of logits, float32 (t, c); called on a worker.
+            finish: makes the result of logits, as `run_alone` gives them; called on a worker.
             call: asked before each run whether to go on.
         """
 

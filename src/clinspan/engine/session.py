@@ -9,6 +9,7 @@ import ctypes
 import logging
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,17 @@ _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _LOGITS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """Which output of a model is read: its name, and whether it has a row for each token or one for the whole text."""
+
+    output: str = "logits"
+    per_token: bool = True
+
+
+TOKEN_LOGITS = ModelOutput()
+
+
 class Session:
     """A loaded model. `run` may be called from many threads at once."""
 
@@ -43,6 +55,7 @@ class Session:
         *,
         device: Device,
         classes: int,
+        answer: ModelOutput = TOKEN_LOGITS,
         threads: int = 1,
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -51,7 +64,8 @@ class Session:
         Args:
             path: the .onnx file.
             device: where to run; anything but that raises.
-            classes: labels that the logits must have.
+            classes: labels that the logits must have, or numbers of a vector.
+            answer: which output is read.
             threads: threads that share the work of one run (onnxruntime's intra-op threads).
             options: onnxruntime settings: names of `SessionOptions` attributes, or configuration keys
                 such as "session.intra_op.allow_spinning"; they win over the settings made here.
@@ -59,7 +73,7 @@ class Session:
         Raises:
             MissingDependencyError: onnxruntime is not installed.
             DeviceError: the device does not really run here.
-            BundleError: onnxruntime cannot load the file, or it is not a token classifier.
+            BundleError: onnxruntime cannot load the file, or it does not give such an answer.
         """
         ort = _onnxruntime()
         self._start = partial(_start, ort, path, device, threads, options)
@@ -76,6 +90,7 @@ class Session:
         self._ort = ort
         self._device = device
         self._classes = classes
+        self.answer = answer
         try:
             self._inputs = self._check_inputs(path)
             self._output = self._check_output(path)
@@ -83,22 +98,29 @@ class Session:
             raise BundleError(f"{path.name} has an input or output whose names are not UTF-8") from error
         forks.watch(self)
 
-    def run(self, ids: npt.NDArray[np.int64], mask: npt.NDArray[np.int64]) -> Logits:
+    def run(
+        self,
+        ids: npt.NDArray[np.int64],
+        mask: npt.NDArray[np.int64],
+        types: npt.NDArray[np.int64] | None = None,
+    ) -> Logits:
         """Run the model once.
 
         Args:
             ids: int64 (b, t), special tokens included.
             mask: int64 (b, t), 1 for tokens, 0 for padding.
+            types: int64 (b, t), type ids of two texts; None for zeros.
 
         Returns:
-            float32 (b, t, c).
+            float32 (b, t, c); float32 (b, c) of a model that answers for whole texts.
 
         Raises:
             InferenceError: onnxruntime failed, or the logits are not finite numbers of the right shape.
             ClosedError: the session was closed.
             DeviceError: this process was forked after the model was loaded on a GPU.
         """
-        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        kinds = np.zeros_like(ids) if types is None else types
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
         session = self._session or self._started_again()
         inputs = {name: feed[name] for name in self._inputs}
         try:
@@ -110,10 +132,9 @@ class Session:
                 f"the model failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens"
             ) from error
         logits = np.asarray(logits, dtype=np.float32)
-        if logits.shape != (*ids.shape, self._classes):
-            raise InferenceError(
-                f"the model gave logits of shape {logits.shape}, expected {(*ids.shape, self._classes)}"
-            )
+        expected = (*(ids.shape if self.answer.per_token else ids.shape[:1]), self._classes)
+        if logits.shape != expected:
+            raise InferenceError(f"the model gave logits of shape {logits.shape}, expected {expected}")
         if not np.isfinite(logits).all():
             raise InferenceError("the model gave logits that are not finite numbers")
         return logits
@@ -173,19 +194,20 @@ class Session:
         return names
 
     def _check_output(self, path: Path) -> str:
+        name, per_token = self.answer.output, self.answer.per_token
         outputs = {node.name: node for node in self._session.get_outputs()}
-        if "logits" not in outputs:
-            raise BundleError(f"{path.name} has no output called logits")
-        if outputs["logits"].type not in _LOGITS:
+        if name not in outputs:
+            raise BundleError(f"{path.name} has no output called {name}")
+        if outputs[name].type not in _LOGITS:
             raise BundleError(
-                f"{path.name} gives logits as {outputs['logits'].type}: expected {', '.join(_LOGITS)}"
+                f"{path.name} gives {name} as {outputs[name].type}: expected {', '.join(_LOGITS)}"
             )
-        classes = outputs["logits"].shape[-1] if outputs["logits"].shape else None
+        shape = outputs[name].shape or []
+        classes = shape[-1] if shape else None
         if isinstance(classes, int) and classes != self._classes:
-            raise BundleError(
-                f"{path.name} gives {classes} logits a token, and there are {self._classes} labels"
-            )
-        return "logits"
+            of = "a token, and there are {} labels" if per_token else "for a text, expected {}"
+            raise BundleError(f"{path.name} gives {classes} {name} {of.format(self._classes)}")
+        return name
 
 
 def _identity(path: Path) -> tuple[int, ...]:

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer as _Backend
 
 from clinspan.errors import BundleError, raised_by
 from clinspan.text.encoding import NO_WORD, Encoding
+from clinspan.text.pairs import PairFrame
 from clinspan.text.words import codes_of, is_blank, number_words, rate_cuts, trim
 
 # The version of tokenizers that is in use.
@@ -111,6 +112,28 @@ class Tokenizer:
     def frame(self, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
         """Ids of a window between the model's special tokens, int64 (t,), as models take them."""
         return np.concatenate([self.prefix, ids, self.suffix])
+
+    def pair_frame(self) -> PairFrame:
+        """The special tokens around and between two texts.
+
+        Raises:
+            BundleError: the tokenizer drops one of two texts.
+        """
+        framed = self._backend.encode("a", "b", add_special_tokens=True)
+        ids, types = np.array(framed.ids, dtype=np.int64), np.array(framed.type_ids, dtype=np.int64)
+        first, second = (
+            [at for at, side in enumerate(framed.sequence_ids) if side == which] for which in (0, 1)
+        )
+        if not first or not second:
+            raise BundleError(f"{self._path} drops one of two texts: it is not a tokenizer of pairs")
+        prefix, middle = slice(first[0]), slice(first[-1] + 1, second[0])
+        suffix = slice(second[-1] + 1, len(ids))
+        return PairFrame(
+            ids[prefix],
+            ids[middle],
+            ids[suffix],
+            (types[prefix], int(types[first[0]]), types[middle], int(types[second[0]]), types[suffix]),
+        )
 
     def _tokenize(self, text: str, *, add_special_tokens: bool = False) -> _Encoded:
         try:

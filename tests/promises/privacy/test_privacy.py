@@ -16,7 +16,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.promises.privacy import clinical, command_line, documents, extract, notes, recognizer, serving
+from tests.promises.privacy import (
+    clinical,
+    command_line,
+    documents,
+    extract,
+    notes,
+    recognizer,
+    serving,
+    texts,
+)
 from tests.promises.privacy.raises import NO_NOTE_THERE, exempt, sites
 from tests.support import bundles
 from tests.support.privacy.failing_paths import MARKER, NOTE, Action, Place
@@ -24,7 +33,7 @@ from tests.support.privacy.watch import leaks, noting_raises, watched
 
 from clinspan import LoadOptions, Recognizer
 
-PAGES = (clinical, command_line, documents, extract, notes, recognizer, serving)
+PAGES = (clinical, command_line, documents, extract, notes, recognizer, serving, texts)
 PATHS: dict[str, Action] = {
     f"{page.__name__.rpartition('.')[2]}: {name}": action
     for page in PAGES

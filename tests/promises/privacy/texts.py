@@ -1,0 +1,64 @@
+"""Ways in which a call on a classifier or an embedder fails: what is no text, pairs that do not fit, closing."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tests.support.failing_paths import NOTE, Action, Place, adder
+from tests.support.tiny import text_bundles
+
+from clinspan import Classifier, Embedder, LoadOptions
+from clinspan.text.merge import Scoring, Vectors
+
+PATHS: dict[str, Action] = {}
+path = adder(PATHS)
+
+WRONG: dict[str, Any] = {
+    "bytes": NOTE.encode(),
+    "three texts": (NOTE, NOTE, NOTE),
+    "too long": NOTE * 100,
+    "a full pair": (NOTE * 9, NOTE),
+}
+
+
+def classifier(place: Place, scoring: Scoring | None = None) -> Classifier:
+    """The tiny classifier, in windows shorter than the note."""
+    folder = text_bundles.classifier(place.root / "inputs" / "texts", scoring, window=12)
+    return Classifier.load(folder, threads=1, options=LoadOptions(max_characters=2000))
+
+
+def embedder(place: Place, *, normalize: bool = False) -> Embedder:
+    folder = text_bundles.embedder(place.root / "inputs" / "vectors", Vectors(4, normalize=normalize))
+    return Embedder.load(folder, threads=1)
+
+
+def ended(model: Classifier | Embedder, call: Callable[[Any], object]) -> object:
+    model.close()
+    return call(model)
+
+
+def embedded(place: Place, texts: Any, **options: Any) -> object:
+    return embedder(place, normalize=True).embed(texts, **options)
+
+
+def classified(place: Place, text: Any) -> object:
+    return classifier(place).classify(text)
+
+
+for kind, wrong in WRONG.items():
+    path(f"classify {kind}", partial(classified, text=wrong))
+path(
+    "classify a text alone",
+    lambda place: classifier(place, Scoring(("no", "yes"), pairs=True)).classify(NOTE),
+)
+path("classify one string", lambda place: classifier(place).pipe(NOTE))
+path("classifier made by hand", lambda _: Classifier(NOTE))  # type: ignore[arg-type]
+path("classifier pickled after close", lambda place: ended(classifier(place), pickle.dumps))
+path("embed a pair", lambda place: embedded(place, [(NOTE, NOTE)]))
+path("embed one string", lambda place: embedded(place, NOTE))
+path("embed without length 1", lambda place: embedded(place, [NOTE], normalize=False))
+path("embedder made by hand", lambda _: Embedder(NOTE))  # type: ignore[arg-type]
+path("embedder pickled after close", lambda place: ended(embedder(place), pickle.dumps))

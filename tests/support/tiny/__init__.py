@@ -1,0 +1,1 @@
+"""Bundles of a few kilobytes for the tasks beside entities."""

@@ -1,0 +1,116 @@
+"""An embedder turns a whole text into one vector, from all of its windows; alone or among others, to the bit."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clinspan import BundleError, ClosedError, Embedder, InputError
+from clinspan.bundle.manifest import open_bundle
+from clinspan.text.merge import Vectors
+from clinspan.text.tokenizer import Tokenizer
+from clinspan.texts import cut_of, tokenize_text
+from tests.support import bundles
+from tests.support.example_notes import NOTE as ONE_NOTE
+from tests.support.tiny import text_bundles
+
+NOTE = "\n\n".join([ONE_NOTE] * 6) + " Pneumonia of both lungs, treated with ceftriaxone."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return text_bundles.embedder(tmp_path_factory.mktemp("e") / "b")
+
+
+@pytest.fixture(scope="module")
+def embedder(folder: Path) -> Embedder:
+    return Embedder.load(folder, threads=2)
+
+
+def vectors_of(folder: Path, text: str) -> tuple[np.ndarray, list[int]]:
+    """What the tiny model gives for each window, worked out by hand, and the windows' tokens."""
+    tokenizer = Tokenizer(folder / "tokenizer.json")
+    tokenized = tokenize_text(text, tokenizer, cut_of(60, 0, tokenizer))
+    table = text_bundles.rows(4).astype(np.float64)
+    rows = [table[tokenizer.frame(ids)].mean(axis=0) for ids in tokenized.windows]  # type: ignore[arg-type]
+    return np.stack(rows), list(tokenized.tokens)
+
+
+@pytest.mark.parametrize("text", ["Fever.", "", NOTE, NOTE * 5])
+def test_a_vector_is_the_mean_of_its_windows_weighed_by_their_tokens(
+    embedder: Embedder, folder: Path, text: str
+) -> None:
+    """That of a text of one window is the model's own."""
+    rows, tokens = vectors_of(folder, text)
+    expected = np.average(rows, axis=0, weights=np.maximum(tokens, 1))
+    found = embedder.embed([text])
+    assert found.dtype == np.float32
+    assert found == pytest.approx(expected[None], abs=1e-5)
+
+
+def test_vectors_have_length_one_where_asked_for_or_where_the_model_says_so(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    """The tiny model's graph normalises nothing, so both ways are seen to work."""
+    found = embedder.embed([NOTE, "Fever."], normalize=True)
+    assert np.linalg.norm(found, axis=1) == pytest.approx([1, 1], abs=1e-6)
+    plain = embedder.embed([NOTE, "Fever."])
+    assert found == pytest.approx(plain / np.linalg.norm(plain, axis=1, keepdims=True), abs=1e-6)
+    unit = Embedder.load(text_bundles.embedder(tmp_path / "b", Vectors(4, normalize=True)), threads=1)
+    assert np.linalg.norm(unit.embed([NOTE]), axis=1) == pytest.approx([1], abs=1e-6)
+    with pytest.raises(InputError, match="normalize is False"):
+        unit.embed([NOTE], normalize=False)
+
+
+def test_truncation_is_asked_for_by_name(embedder: Embedder, folder: Path) -> None:
+    """Then the first tokens alone are read."""
+    tokenizer = Tokenizer(folder / "tokenizer.json")
+    first = tokenizer.frame(tokenizer.encode(NOTE).ids[:60])
+    expected = text_bundles.rows(4)[first].mean(axis=0, keepdims=True)
+    assert embedder.embed([NOTE], truncate=True) == pytest.approx(expected, abs=1e-5)
+
+
+def test_neighbours_change_no_bit(embedder: Embedder) -> None:
+    """One by one, in a stream, and on an event loop: the same vectors."""
+    texts = ["Fever.", NOTE, "", "She has pneumonia.", NOTE * 3]
+    alone = np.concatenate([embedder.embed([text]) for text in texts])
+    assert np.array_equal(embedder.embed(texts), alone)
+    assert np.array_equal(np.stack(list(embedder.pipe(iter(texts)))), alone)
+    assert np.array_equal(asyncio.run(embedder.aembed(texts)), alone)
+    assert embedder.embed([]).shape == asyncio.run(embedder.aembed([])).shape == (0, 4)
+
+
+def test_what_is_no_list_of_texts_is_refused(embedder: Embedder) -> None:
+    """One string would be embedded letter by letter."""
+    with pytest.raises(InputError, match="texts is a str: pass a list of texts"):
+        embedder.embed("Fever.")
+    with pytest.raises(InputError, match="note 1: it is a pair"):
+        embedder.embed(["a", ("a", "b")])  # type: ignore[list-item]
+    with pytest.raises(InputError, match="at most 20,000,000"):
+        embedder.embed(["a" * 20_000_001])
+
+
+def test_a_manifest_says_all_of_it(tmp_path: Path) -> None:
+    """What is written is read again, and a graph that gives other vectors is refused."""
+    vectors = Vectors(4, normalize=True, pooling="cls")
+    folder = text_bundles.embedder(tmp_path / "b", vectors)
+    assert open_bundle(folder).head == vectors
+    with pytest.raises(BundleError, match="gives 4 sentence_embedding for a text, expected 5"):
+        Embedder.load(bundles.edit(folder, "clinspan.json", dimension=5))
+
+
+def test_it_closes_and_pickles_as_a_recognizer_does(folder: Path) -> None:
+    """One life for all three."""
+    with Embedder.load(folder, threads=1) as embedder:
+        again = pickle.loads(pickle.dumps(embedder))
+        assert np.array_equal(again.embed([NOTE]), embedder.embed([NOTE]))
+        assert embedder.report().task == "feature-extraction"
+        assert (embedder.report().labels, embedder.dimension) == ((), 4)
+        assert repr(embedder) == "<Embedder tiny, fp32, 4 numbers>"
+    again.close()
+    with pytest.raises(ClosedError):
+        embedder.embed([NOTE])
