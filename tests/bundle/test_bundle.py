@@ -78,7 +78,7 @@ def test_a_folder_of_links_loads(copy_starter: Copy, tmp_path: Path) -> None:
     [
         ({"schema_version": "2.0"}, "newer clinspan"),
         ({"schema_version": 1}, "schema_version"),
-        ({"task": "text-classification"}, "task"),
+        ({"task": "text-classification"}, "problem is missing"),
         ({"labels": None}, "labels is missing"),
         ({"labels": ["O", 3]}, "strings"),
         ({"labels": ["O", "B-X"]}, "labels"),
