@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.support.failing_paths import NOTE, Action, Place, adder
+from tests.support.privacy.failing_paths import NOTE, Action, Place, adder
 from tests.support.tiny import text_bundles
 
 from clinspan import Classifier, Embedder, LoadOptions
