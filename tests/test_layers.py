@@ -56,6 +56,9 @@ BUILD_TIME = {"torch", "transformers", "optimum", "onnx", EXPORTER}
 MOST_FILES = 12
 MOST_MODULES = 10
 
+# Names of a higher room that the package's own face shows, each imported there by one line.
+FACE = {("clinspan", "clinspan.interop.html")}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Import:
@@ -141,7 +144,9 @@ def upward() -> set[str]:
     return {
         str(one)
         for one in OWN
-        if package_of(one.name) == package_of(one.target) and storey(one.target) > storey(one.name)
+        if package_of(one.name) == package_of(one.target)
+        and storey(one.target) > storey(one.name)
+        and (one.name, one.target) not in FACE
     }
 
 

@@ -21,6 +21,7 @@ from clinspan.errors import (
     InputError,
     MissingDependencyError,
 )
+from clinspan.interop.html import html
 from clinspan.recognizer import Recognizer
 from clinspan.report import Report
 from clinspan.text.decode import Span
@@ -45,4 +46,5 @@ __all__ = [
     "Report",
     "Span",
     "__version__",
+    "html",
 ]
