@@ -53,6 +53,8 @@ def healthcare_document(
 ) -> dict[str, Any]:
     """Write spans as one document of the service's results.
 
+    Relations refer to entities as in an answer with this one document in it.
+
     Args:
         note: the text that was read.
         spans: its spans, with the labels of the starter.
@@ -75,7 +77,9 @@ def healthcare_document(
                 relations.append(
                     {
                         "relationType": kind,
-                        "entities": [{"ref": f"#/entities/{n}", "role": name} for name, n in ends],
+                        "entities": [
+                            {"ref": f"#/results/documents/0/entities/{n}", "role": name} for name, n in ends
+                        ],
                     }
                 )
     return {"id": document_id, "entities": entities, "relations": relations, "warnings": []}

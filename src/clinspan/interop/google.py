@@ -81,7 +81,11 @@ def _assessments(assertion: Assertion) -> dict[str, Any]:
     else:
         certainty = "SOMEWHAT_LIKELY" if assertion.uncertain else "LIKELY"
     time = "CURRENT"
-    if assertion.historical:
+    if assertion.allergy:
+        time = "ALLERGY"
+    elif assertion.family:
+        time = "FAMILY_HISTORY"
+    elif assertion.historical:
         time = "CLINICAL_HISTORY"
     elif assertion.planned:
         time = "UPCOMING"
