@@ -21,7 +21,7 @@ SPANS = spans()
 SAID = assertions(NOTE, SPANS)
 DRUGS = regimens(NOTE, SPANS)
 MEANING: dict[str, Any] = {"assertions": SAID, "regimens": DRUGS}
-WHEN = {"note_id": "a", "recorded": "2030-01-31T12:00:00Z"}
+WHEN: dict[str, Any] = {"note_id": "a", "recorded": "2030-01-31T12:00:00Z"}
 
 
 def test_hugging_face_entities_have_the_pipelines_keys_and_quote_the_note() -> None:
