@@ -50,6 +50,11 @@ NO_NOTE_THERE = {
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/pairs.py:split_pairs": "says the command line's own options",
     "documents/formats/pdf.py:read_pdf:MissingDependencyError": "imports",
+    "interop/tables.py:import_arrow": "imports",
+    "interop/presidio.py:presidio_recognizer": "imports",
+    "interop/spacy.py:_add_extensions": "imports",
+    "interop/spacy.py:Component.__init__": "says the component's own config",
+    "interop/spacy.py:__getattr__": "looks up a name",
     "clinical/cues/files.py": "reads files of cues, before any note",
 }
 

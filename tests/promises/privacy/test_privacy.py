@@ -24,6 +24,7 @@ from tests.promises.privacy import (
     notes,
     recognizer,
     serving,
+    shapes,
     texts,
 )
 from tests.promises.privacy.raises import NO_NOTE_THERE, exempt, sites
@@ -33,7 +34,7 @@ from tests.support.privacy.watch import leaks, noting_raises, watched
 
 from clinspan import LoadOptions, Recognizer
 
-PAGES = (clinical, command_line, documents, extract, notes, recognizer, serving, texts)
+PAGES = (clinical, command_line, documents, extract, notes, recognizer, serving, shapes, texts)
 PATHS: dict[str, Action] = {
     f"{page.__name__.rpartition('.')[2]}: {name}": action
     for page in PAGES
