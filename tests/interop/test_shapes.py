@@ -32,7 +32,7 @@ def test_hugging_face_entities_have_the_pipelines_keys_and_quote_the_note() -> N
 
 
 def test_comprehend_medical_gets_traits_and_attributes() -> None:
-    """What is denied is NEGATION; the parts of a regimen belong to their drug and stand nowhere else."""
+    """A denial is NEGATION; the parts of a regimen belong to their drug and stand nowhere else."""
     answer = aws.detect_entities_v2(NOTE, SPANS, **MEANING)
     entities = {entity["Text"]: entity for entity in answer["Entities"]}
     traits = {text: [trait["Name"] for trait in entity["Traits"]] for text, entity in entities.items()}
@@ -228,5 +228,5 @@ def test_every_answer_can_be_written_as_json(answer: dict[str, Any]) -> None:
     "name", ["aws", "azure", "fhir", "google", "html", "huggingface", "omop", "spacy", "tables"]
 )
 def test_a_shape_needs_no_package_to_be_imported(name: str) -> None:
-    """What it is made for is imported when it is called, or never."""
+    """The library that it is made for is imported when it is called, or never."""
     assert importlib.import_module(f"clinspan.interop.{name}")
