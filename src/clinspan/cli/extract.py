@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
 from clinspan.cli.load_flags import add_load_flags, load
+from clinspan.cli.pairs import split_pairs
 from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.errors import InputError
 from clinspan.extract.notes import Entry, ReadOptions, list_notes
 from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
-from clinspan.extract.output import FORMATS, as_jsonl, as_table, failure_as_jsonl, failure_as_table
+from clinspan.extract.output_formats import FORMATS, NOT_TEXT, RESUMES, Format, text_format
 from clinspan.extract.results import ResultFile, ResultLine, read_result_lines
+from clinspan.extract.writers import Write, brat_writer, parquet_writer, text_writer
 from clinspan.text.decode import AGGREGATIONS, Threshold
 from clinspan.textfiles import MAX_BYTES
 
@@ -57,8 +60,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_output_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-f", "--format", choices=FORMATS, default="table", help="how to write the spans")
+    kinds = "; ".join(f"{name}: {said}" for name, said in FORMATS.items())
+    parser.add_argument(
+        "-f",
+        "--format",
+        choices=FORMATS,
+        default="table",
+        metavar="NAME",
+        help=f"how to write the spans. {kinds}",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write here instead of to standard output")
+    parser.add_argument(
+        "--with-text",
+        action="store_true",
+        help="with jsonl: also write the text that was read, to which offsets refer",
+    )
+    parser.add_argument(
+        "--rename", action="append", default=[], metavar="OLD=NEW",
+        help="write another name for a label, such as one that the format has a place for; repeatable",
+    )  # fmt: skip
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
@@ -85,20 +105,18 @@ def run(options: argparse.Namespace) -> int:
     threshold = _threshold(options.threshold)
     output = Path(options.output) if options.output else None
     reading = ReadOptions(options.text_field, options.id_field, options.max_note_bytes, exclude=output)
-    batch = Batch(load(options), threshold, options.aggregation)
+    names = split_pairs(options.rename, "--rename", "OLD=NEW")
+    batch = Batch(load(options), threshold, options.aggregation, names)
     batch.pipe(iter(()))  # refuses wrong options before a file is touched
+    form = _format(options, batch)
     entries = list_notes(options.sources, reading)
     failed = _Failed()
-    with _writer(output) as (write, file):
-        if options.resume and output is not None and file is not None:
-            file.cut(_skip_done(output, entries, batch, failed))
-        elif file is not None:
-            file.cut(0)
+    with _writer(options, output, form, lambda: _skip_done(output, entries, batch, failed, form)) as write:
         for outcome in _with_progress(outcomes(batch, entries), failed):
             if isinstance(outcome, Failure) and options.on_error == "stop":
                 raise InputError(outcome.reason)
-            write(_shown(outcome, options.format))
-    _report(failed, reading.left_out)
+            write(outcome)
+    _report(failed, reading.left_out, told=form.fail is not None)
     return FAILED if failed.count else DONE
 
 
@@ -107,15 +125,23 @@ def _check(options: argparse.Namespace) -> None:
         _check_source(source, options.output)
     if options.max_note_bytes < 1:
         raise UsageError(f"--max-note-bytes is {options.max_note_bytes}: expected at least 1")
-    if options.resume and (options.output is None or options.format != "jsonl"):
-        raise UsageError("--resume continues a file of JSON lines: it needs --format jsonl and --output")
+    if options.resume and (options.output is None or options.format not in RESUMES):
+        raise UsageError(
+            f"--resume continues a file of JSON lines: it needs --output and --format {' or '.join(RESUMES)}"
+        )
+    if options.format in NOT_TEXT and options.output is None:
+        raise UsageError(f"--format {options.format} needs --output: it is not text")
+    if options.with_text and options.format != "jsonl":
+        raise UsageError("--with-text goes with --format jsonl")
     if options.output is None:
         return
     output = Path(options.output)
     if options.resume and output.exists() and not output.is_file():
         raise UsageError(f"--resume continues a file, and {output} is not one")
-    if not (options.resume or options.force) and output.is_file() and output.stat().st_size:
-        again = "--resume to continue it, " if options.format == "jsonl" else ""
+    if options.format == "brat":
+        _check_folder(output, force=options.force)
+    elif not (options.resume or options.force) and output.is_file() and output.stat().st_size:
+        again = "--resume to continue it, " if options.format in RESUMES else ""
         raise UsageError(f"{output} is not empty: {again}--force to overwrite it, or another --output")
 
 
@@ -141,23 +167,48 @@ def _threshold(values: Sequence[str]) -> Threshold:
     return limits.get("", limits) if limits else 0.0
 
 
+def _check_folder(output: Path, *, force: bool) -> None:
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is not a folder, and --format brat writes one")
+    if output.is_dir() and any(output.iterdir()) and not force:
+        raise UsageError(f"{output} is not empty: --force to write into it, or another --output")
+
+
+def _format(options: argparse.Namespace, batch: Batch) -> Format:
+    """Make the format, and refuse it where it has no place for a label of the model."""
+    on_terminal = options.output is None and sys.stdout.isatty()
+    colours = on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    name = "csv" if options.format in NOT_TEXT else options.format
+    form = text_format(name, with_text=options.with_text, on_terminal=on_terminal, colours=colours)
+    labels = {batch.rename.get(label, label) for label in batch.recognizer.labels}
+    if form.labels is not None and not labels <= form.labels:
+        raise UsageError(
+            f"--format {options.format} has no place for {', '.join(sorted(labels - form.labels))}: "
+            f"--rename to some of {', '.join(sorted(form.labels))}"
+        )
+    return replace(form, fail=None) if options.format == "brat" else form
+
+
 @contextmanager
-def _writer(output: Path | None) -> Iterator[tuple[Callable[[str], None], ResultFile | None]]:
+def _writer(
+    options: argparse.Namespace, output: Path | None, form: Format, skip_done: Callable[[], int]
+) -> Iterator[Write]:
     if output is None:
-        yield write_stdout, None
-        return
-    with ResultFile(output) as file:
-        yield file.write, file
+        with text_writer(form, write_stdout) as write:
+            yield write
+    elif options.format in NOT_TEXT:
+        with (brat_writer if options.format == "brat" else parquet_writer)(output) as write:
+            yield write
+    else:
+        with ResultFile(output) as file:
+            file.cut(skip_done() if options.resume else 0)
+            with text_writer(form, file.write, begun=options.resume) as write:
+                yield write
 
 
-def _shown(outcome: Result | Failure, form: str) -> str:
-    if isinstance(outcome, Failure):
-        show = failure_as_jsonl if form == "jsonl" else failure_as_table
-        return show(outcome.id, outcome.reason)
-    return (as_jsonl if form == "jsonl" else as_table)(outcome.note, outcome.spans)
-
-
-def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Failed) -> int:
+def _skip_done(
+    output: Path | None, entries: Iterator[Entry], batch: Batch, failed: _Failed, form: Format
+) -> int:
     """Skip the entries that an earlier run has done; returns the bytes of its complete lines.
 
     Raises:
@@ -165,6 +216,7 @@ def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Fa
     """
     end = count = 0
     sample: tuple[Entry, ResultLine] | None = None
+    assert output is not None  # _check saw to it
     for line in read_result_lines(output):
         entry = next(entries, None)
         if entry is None:
@@ -180,17 +232,18 @@ def _skip_done(output: Path, entries: Iterator[Entry], batch: Batch, failed: _Fa
             sample = entry, line
         count, end = count + 1, line.end
     if sample is not None:
-        _check_same(*sample, batch)
+        _check_same(*sample, batch, form)
     print(f"clinspan: continuing after {_count(count, 'note')}", file=sys.stderr)
     return end
 
 
-def _check_same(entry: Entry, line: ResultLine, batch: Batch) -> None:
+def _check_same(entry: Entry, line: ResultLine, batch: Batch, form: Format) -> None:
     """Read one note again, so that results of another model or other options do not get into the file."""
     # Batches on a GPU may differ in the last digits of a score.
     if batch.recognizer.report().provider != CPU_PROVIDER:
         return
-    if _shown(alone(batch, entry), "jsonl") != line.line:
+    outcome = alone(batch, entry)
+    if not isinstance(outcome, Result) or form.show(outcome) != line.line:
         raise InputError(
             f"{line.where}: its note has other results now: --resume needs the same model, options and notes"
         )
@@ -209,14 +262,15 @@ class _Failed:
             self.first.append(failure)
 
 
-def _report(failed: _Failed, left_out: Counter[str]) -> None:
+def _report(failed: _Failed, left_out: Counter[str], *, told: bool) -> None:
     if left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.most_common())
         print(
             f"clinspan: left out {_count(left_out.total(), 'file')} of other kinds: {kinds}", file=sys.stderr
         )
     if failed.count:
-        print(f"clinspan: {_count(failed.count, 'note')} failed, as the output says too:", file=sys.stderr)
+        also = ", as the output says too" if told else ", and the output has no place to say so"
+        print(f"clinspan: {_count(failed.count, 'note')} failed{also}:", file=sys.stderr)
         for failure in failed.first:
             print(f"  {failure.id}: {failure.reason}", file=sys.stderr)
         if failed.count > len(failed.first):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from clinspan.errors import ClinspanError, InferenceError, InputError
 from clinspan.extract.notes import Entry, Note
+from clinspan.interop.html import html
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Aggregation, Span, Threshold
 
@@ -27,18 +28,27 @@ class Result:
     note: Note
     spans: list[Span]
 
+    def _repr_html_(self) -> str:
+        """Show the note with its spans highlighted, in a notebook."""
+        return html(self.note.text, self.spans)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A recognizer and the options that every note gets."""
+    """A recognizer and the options that every note gets; `rename` gives labels other names."""
 
     recognizer: Recognizer
     threshold: Threshold = 0.0
     aggregation: Aggregation | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
 
     def pipe(self, texts: Iterator[str]) -> Iterator[list[Span]]:
         """Find the spans of each text; wrong options are refused at once."""
-        return self.recognizer.pipe(texts, threshold=self.threshold, aggregation=self.aggregation)
+        found = self.recognizer.pipe(texts, threshold=self.threshold, aggregation=self.aggregation)
+        return map(self._renamed, found) if self.rename else found
+
+    def _renamed(self, spans: list[Span]) -> list[Span]:
+        return [replace(span, label=self.rename.get(span.label, span.label)) for span in spans]
 
 
 def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failure]:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from clinspan.extract.notes import Note
+from clinspan.interop.colours import on_terminal
 from clinspan.text.decode import Span
-
-FORMATS = ("table", "jsonl")
 
 # What every line of `as_jsonl` and `failure_as_jsonl` begins with.
 LINE_BEGIN = b'{"id": '
@@ -17,7 +16,7 @@ LINE_BEGIN = b'{"id": '
 
 def as_jsonl(note: Note, spans: Sequence[Span]) -> str:
     """Write one JSON object: the note's id and its spans."""
-    return _line({"id": note.id, "spans": [span_row(span) for span in spans]})
+    return json_line({"id": note.id, "spans": [span_row(span) for span in spans]})
 
 
 def span_row(span: Span) -> dict[str, Any]:
@@ -33,10 +32,11 @@ def span_row(span: Span) -> dict[str, Any]:
 
 def failure_as_jsonl(name: str, reason: str) -> str:
     """Write one JSON object: the id of a note without a result, and the reason."""
-    return _line({"id": name, "error": reason})
+    return json_line({"id": name, "error": reason})
 
 
-def _line(row: dict[str, Any]) -> str:
+def json_line(row: dict[str, Any]) -> str:
+    """Write a JSON object on one line."""
     # A lone surrogate in a note cannot be written as UTF-8, only as a JSON escape.
     line = json.dumps(row, ensure_ascii=False)
     try:
@@ -46,13 +46,23 @@ def _line(row: dict[str, Any]) -> str:
     return line
 
 
-def as_table(note: Note, spans: Sequence[Span]) -> str:
-    """Write a heading and an aligned row per span: offsets, label, score, text on one line."""
+def as_table(note: Note, spans: Sequence[Span], *, grouped: bool = False, colours: bool = False) -> str:
+    """Write a heading and an aligned row per span: offsets, label, score, text on one line.
+
+    Args:
+        note: that was read.
+        spans: its spans.
+        grouped: whether rows of one label stand together, and not in note order.
+        colours: whether labels have their colours, for a terminal.
+    """
     lines = [f"# {_one_line(note.id)}: {len(spans)} entities in {len(note.text):,} characters"]
     width = max((len(span.label) for span in spans), default=0)
-    for span in spans:
-        text = _one_line(span.text)
-        lines.append(f"{span.start:>7} {span.end:>7}  {span.label:<{width}}  {span.score:.3f}  {text}")
+    for span in sorted(spans, key=lambda span: span.label) if grouped else spans:
+        padding = " " * (width - len(span.label))
+        label = on_terminal(span.label, span.label) if colours else span.label
+        lines.append(
+            f"{span.start:>7} {span.end:>7}  {label}{padding}  {span.score:.3f}  {_one_line(span.text)}"
+        )
     return "\n".join(lines)
 
 

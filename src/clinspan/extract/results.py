@@ -71,9 +71,11 @@ def read_result_lines(path: Path) -> Iterator[ResultLine]:
 def _parse(line: bytes, where: str, end: int) -> ResultLine:
     if line.startswith(LINE_BEGIN):
         row = parse_object(line, where, error=lambda _: _not_ours(where))
-        spans, error = row.get("spans"), row.get("error")
-        if isinstance(row["id"], str) and (isinstance(spans, list) or isinstance(error, str)):
-            count = len(spans) if isinstance(spans, list) else 0
+        error = row.get("error")
+        # Each format of lines has one list at least, and its first holds the spans.
+        lists = [value for value in row.values() if isinstance(value, list)]
+        if isinstance(row["id"], str) and (lists or isinstance(error, str)):
+            count = len(lists[0]) if lists else 0
             return ResultLine(where, row["id"], error, count, line[:-1].decode("utf-8"), end)
     raise _not_ours(where)
 

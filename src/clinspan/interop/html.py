@@ -110,6 +110,16 @@ def page_begin(title: str) -> str:
 PAGE_END = "</body>\n</html>\n"
 
 
+def heading(name: str) -> str:
+    """Write the heading above a note on a page of several."""
+    return f'<h2 class="clinspan-note">{escape(name)}</h2>'
+
+
+def failed_section(name: str, reason: str) -> str:
+    """Write the piece of a note that could not be read."""
+    return f'{heading(name)}\n<p class="clinspan-failed">failed: {escape(reason)}</p>'
+
+
 def _mark(span: Span, assertion: Assertion | None) -> str:
     said = [] if assertion is None else words(assertion)
     name = " · ".join([span.label, *said])

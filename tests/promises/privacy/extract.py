@@ -42,6 +42,11 @@ def resumed(place: Place, kind: str) -> None:
     command(place, "extract", notes, "-f", "jsonl", "-o", out, "--resume")
 
 
+def two_of_one_name(place: Place) -> None:
+    notes = place.write("notes.jsonl", f"{json.dumps({'id': 'a', 'text': NOTE})}\n" * 2)
+    command(place, "extract", notes, "-f", "brat", "-o", str(place.root / "inputs" / "brat"))
+
+
 def twice_open(place: Place) -> None:
     out = Path(place.write("out.jsonl", RESULT))
     with results.ResultFile(out), results.ResultFile(out):
@@ -50,5 +55,6 @@ def twice_open(place: Place) -> None:
 
 for kind in EARLIER:
     path(f"resume {kind}", partial(resumed, kind=kind))
+path("two files of one name", two_of_one_name)
 path("results locked", twice_open)
 path("results unreadable", lambda place: list(results.read_result_lines(place.root / "inputs")))
