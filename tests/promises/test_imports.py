@@ -22,6 +22,12 @@ def test_importing_clinspan_does_not_import_onnxruntime() -> None:
     assert modules_after("import clinspan").isdisjoint({"onnxruntime", *HEAVY})
 
 
+def test_the_clinical_rules_import_nothing_but_the_standard_library() -> None:
+    """Notes and spans of any source can be read without a model, and without numpy."""
+    code = "from clinspan.clinical import assertions, regimens, timing\nassertions('no fever', [])"
+    assert modules_after(code).isdisjoint({"numpy", "tokenizers", "onnxruntime", *HEAVY})
+
+
 def test_an_extraction_imports_three_packages_and_no_more() -> None:
     """Whatever else is installed beside it."""
     code = "import clinspan\nassert clinspan.Recognizer.load().recognize('She has pneumonia.')"

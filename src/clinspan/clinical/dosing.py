@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from clinspan.clinical.doses.schedule_rules import BLOCKS, DAY_EVENTS, FILLER, RULES
+from clinspan.clinical.doses.schedule_rules import BLOCKS, DAY_EVENTS, FILLER, rules
 from clinspan.clinical.records import Timing
 
 # A longer text is not a schedule.
@@ -73,7 +73,7 @@ def _plain(text: str) -> tuple[str, list[int]]:
 
 def _read(low: str, at: int, fields: dict[str, Any], rest: list[str], text: str, places: list[int]) -> int:
     """Read what stands at a place with the first rule that fits, and give the place behind it; -1 for a contradiction."""
-    for pattern, read in RULES:
+    for pattern, read in rules():
         match = pattern.match(low, at)
         if match is None:
             continue
@@ -95,7 +95,7 @@ def _reason(low: str, at: int, fields: dict[str, Any]) -> int:
         return at
     start = at + len(low[at:]) - len(low[at:].lstrip())
     words = match[1].split()
-    if any(pattern.match(low, place) for pattern, _ in RULES for place in (start, match.start(1))):
+    if any(pattern.match(low, place) for pattern, _ in rules() for place in (start, match.start(1))):
         return at
     if any(BLOCKS.fullmatch(word) for word in words if word != "or"):
         return at

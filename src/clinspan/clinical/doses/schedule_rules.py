@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 Fields = dict[str, Any]
@@ -230,6 +231,8 @@ _TEXTS: tuple[tuple[str, Callable[[Match], Fields | None]], ...] = (
     (r"for a (?P<unit>day)\b", _one_unit),
 )
 
-RULES: tuple[tuple[re.Pattern[str], Callable[[Match], Fields | None]], ...] = tuple(
-    (re.compile(rf"(?<![a-z0-9]){text}"), read) for text, read in _TEXTS
-)
+
+@cache
+def rules() -> tuple[tuple[re.Pattern[str], Callable[[Match], Fields | None]], ...]:
+    """Compile the rules, once in a process: a patient's findings have no need of them."""
+    return tuple((re.compile(rf"(?<![a-z0-9]){text}"), read) for text, read in _TEXTS)
