@@ -84,4 +84,8 @@ QUESTIONS = {
         "serverless", "main", "--work DIR", "How soon does a function answer, and how large is it?"
     ),
     "soak": Question("soak", "main", "", "Is any answer wrong or lost while faults are made on purpose?"),
+    "assertion": Question(
+        "clinical", "assertion", "CORPORA --peers DIR", "Is what a note says of its findings read right?"
+    ),
+    "regimens": Question("clinical", "regimens", "CORPORA --peers DIR", "Does every dose find its drug?"),
 }

@@ -62,8 +62,11 @@ def _attach_stretch(note: str, items: Sequence[Item], start: int, stop: int, bef
     groups = _groups(items, start, stop)
     if not groups:
         if before:
-            owners = before if items[start].gap.level == SENTENCE else before[-1:]
-            _attach_behind(note, items, list(range(start, stop)), owners)
+            sentence = items[start].gap.level == SENTENCE
+            owners = before if sentence else before[-1:]
+            # A sentence that says no more than a time speaks of the illness: "After six months she was well."
+            if not sentence or any(item.label != "DURATION" for item in items[start:stop]):
+                _attach_behind(note, items, list(range(start, stop)), owners)
         return before
     _attach_before(items, list(range(start, groups[0][0])), groups[0])
     for group, following in zip(groups, [*groups[1:], None], strict=True):
