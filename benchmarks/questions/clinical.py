@@ -16,7 +16,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.peers import clinical
@@ -50,19 +52,20 @@ def assertion(arguments: Sequence[str]) -> None:
     options = _options(arguments)
     notes = _found_by_starter(sorted((Path(options.corpora) / "notes").glob("*")))
     rows = []
-    for variant, folder in ASSERT.items():
-        print(variant, file=sys.stderr)
-        asked = {"variant": variant, "corpora": str(Path(options.corpora).resolve()), "notes": notes}
-        python = _python(options.peers, folder)
-        answers = [ask(measure_assertion, asked, python=python) for _ in range(options.rounds)]
-        rows.append(min(answers, key=lambda answer: float(answer["microseconds_a_note"])))
+    with _in_a_file(notes) as path:
+        for variant, folder in ASSERT.items():
+            print(variant, file=sys.stderr)
+            asked = {"variant": variant, "corpora": str(Path(options.corpora).resolve()), "notes": str(path)}
+            python = _python(options.peers, folder)
+            answers = [ask(measure_assertion, asked, python=python) for _ in range(options.rounds)]
+            rows.append(min(answers, key=lambda answer: float(answer["microseconds_a_note"])))
     save("assertion", rows, {"rounds": options.rounds, "notes": len(notes)}, summary=_ahead(rows))
 
 
 def measure_assertion(settings: Answer) -> Answer:
     """Load one library, time it, and score it on every set."""
     run, answer = _loaded(settings["variant"])
-    notes = [(note, [Given(*span) for span in spans]) for note, spans in settings["notes"]]
+    notes = [(note, [Given(*span) for span in spans]) for note, spans in _content(settings["notes"])]
     run(*notes[0])
     answer["first_answer_seconds"] = answer.pop("started")()
     start = time.perf_counter()
@@ -85,10 +88,11 @@ def regimens(arguments: Sequence[str]) -> None:
     folder = Path(options.corpora) / "relations"
     found = {name: _found_in(folder / f"{name}.jsonl") for name in RELATIONS}
     rows = []
-    for variant, peer in RELATE.items():
-        print(variant, file=sys.stderr)
-        asked = {"variant": variant, "corpora": str(Path(options.corpora).resolve()), "found": found}
-        rows.append(ask(measure_regimens, asked, python=_python(options.peers, peer)))
+    with _in_a_file(found) as path:
+        for variant, peer in RELATE.items():
+            print(variant, file=sys.stderr)
+            asked = {"variant": variant, "corpora": str(Path(options.corpora).resolve()), "found": str(path)}
+            rows.append(ask(measure_regimens, asked, python=_python(options.peers, peer)))
     save("regimens", rows, {"sets": list(RELATIONS)})
 
 
@@ -96,13 +100,14 @@ def measure_regimens(settings: Answer) -> Answer:
     """Load one rule, and score it on every set."""
     run, answer = _loaded(settings["variant"])
     del answer["started"]
+    found = _content(settings["found"])
     for name in RELATIONS:
         rows = list(_rows(Path(settings["corpora"]) / "relations" / f"{name}.jsonl"))
         for part, chosen in (("all", rows), ("several_drugs", [row for row in rows if _drugs(row) > 1])):
             answer[f"{name}_{part}_gold"] = _f1(
                 (_gold_pairs(row), run(row["text"], _gold_spans(row))) for row in chosen
             )
-        given = [[Given(*span) for span in spans] for spans in settings["found"][name]]
+        given = [[Given(*span) for span in spans] for spans in found[name]]
         pairs = [run(row["text"], spans) for row, spans in zip(rows, given, strict=True)]
         for part, labels in (("starter", clinical.PARTS), ("starter_three", WELL_ANNOTATED)):
             answer[f"{name}_{part}"] = _f1(
@@ -121,6 +126,19 @@ def _options(arguments: Sequence[str]) -> Any:
 
 def _python(peers: str, folder: str | None) -> str:
     return sys.executable if folder is None else str(Path(peers).resolve() / folder / "bin" / "python")
+
+
+@contextmanager
+def _in_a_file(content: object) -> Iterator[Path]:
+    """Write what is too long for a command line."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "given.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        yield path
+
+
+def _content(path: str) -> Any:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def _loaded(variant: str) -> tuple[Any, Answer]:

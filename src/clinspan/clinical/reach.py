@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 
 from clinspan.clinical.cues.phrases import Meaning
@@ -17,6 +18,8 @@ _JOINED_CLOSELY = re.compile(r"\s*(?:/|\b(?:and|or|nor|vs|versus|and/or)\b\.?)\s
 # A cue may follow its span after at most four words.
 _NEXT_TO = re.compile(r"[ \t]*(?:[(:–-][ \t]*)?(?:[\w./%-]+[ \t]+){0,4}$")
 _SINGULAR = ("was ", "is ", "has ")
+
+_FEW_WORDS = re.compile(r"\s*(?:(?!for\b|and\b|or\b|with\b|but\b)[\w'/-]+\s+){0,5}$", re.IGNORECASE)
 
 # The most spans of a chain that a cue is followed over.
 _LONGEST_CHAIN = 40
@@ -66,6 +69,7 @@ class Reach:
         self.note = note
         self.spans = spans
         self.labels = labels
+        self._starts = [*(span.start for span in spans), sys.maxsize]
         self.found: list[dict[str, Cue]] = [{} for _ in spans]
         self._open: dict[str, _Open] = {}
         self._depth = 0
@@ -87,8 +91,8 @@ class Reach:
                 continue
             if section and mark.start < parts[section - 1].body:
                 continue  # the words of a heading
-            if self._next:
-                covered = max(covered, self.spans[self._next - 1].end)
+            if self._next and self.spans[self._next - 1].end > covered:
+                covered = self.spans[self._next - 1].end
             if not self._inside(mark, covered):
                 self._cue(mark)
         for part in parts[section:]:
@@ -99,22 +103,28 @@ class Reach:
 
     def _pass_spans(self, stop: int) -> None:
         """Give every span that begins before a place the cues that are open."""
-        while self._next < len(self.spans) and self.spans[self._next].start < stop:
+        while self._starts[self._next] < stop:
             i = self._next
             self._next += 1
-            for kind, item in list(self._open.items()):
+            for kind, item in tuple(self._open.items()):
                 if item.meaning.labels is not None and self.labels[i] not in item.meaning.labels:
                     continue
-                if item.meaning.near and item.spans and not self._close_to(item.last, i):
+                if item.meaning.near and not self._close_to(item, i):
                     del self._open[kind]
                     continue
                 item.spans += 1
                 item.last = i
                 self.found[i][kind] = item.cue(self.note)
 
-    def _close_to(self, one: int, other: int) -> bool:
-        start, stop = self.spans[one].end, self.spans[other].start
-        return stop - start < _WIDEST_GAP and _JOINED_CLOSELY.match(self.note, start, stop) is not None
+    def _close_to(self, item: _Open, i: int) -> bool:
+        """Whether a span follows a cue, or the last span that the cue has reached, closely."""
+        pattern, begin = (
+            (_JOINED_CLOSELY, self.spans[item.last].end) if item.spans else (_FEW_WORDS, item.mark.end)
+        )
+        stop = self.spans[i].start
+        if stop <= begin:
+            return True
+        return stop - begin < _WIDEST_GAP and pattern.match(self.note, begin, stop) is not None
 
     def _inside(self, mark: Mark, covered: int) -> bool:
         """Whether a cue's words lie within a span, where they are a part of its name."""
@@ -144,7 +154,8 @@ class Reach:
                 self._depth = 0
 
     def _close_all(self) -> None:
-        self._close(set(self._open))
+        if self._open:
+            self._close(set(self._open))
         self._start_clause()
 
     def _start_clause(self) -> None:

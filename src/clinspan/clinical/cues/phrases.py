@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple, cast
 
-# What stands in a phrase for a number.
-NUMBER = "<n>"
+# These stand in a phrase for a number, and for a year of this century or the last.
+NUMBER, YEAR = "<n>", "<year>"
 
 # A word, an abbreviation with points, or a sign that phrases may hold; a note's words are cut the same way.
 WORD = r"(?:[^\W\d_]\.){2,}[^\W\d_]?(?![^\W_])|[^\W_]+(?:(?:[-']|(?<=\d)[.,](?=\d))[^\W_]+)*|[/?]"
-_PIECE = re.compile(rf"<n>[^\W_]?(?:-[^\W_]+)*|{WORD}")
+_PIECE = re.compile(rf"<year>|<n>[^\W_]?(?:-[^\W_]+)*|{WORD}")
 _GROUP = re.compile(r"\(([^()]*)\)")
 
 

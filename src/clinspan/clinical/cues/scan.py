@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from typing import NamedTuple
 
 from clinspan.clinical.cues.files import CueSet
-from clinspan.clinical.cues.phrases import NUMBER, WORD, Effect, PhraseTable, State
+from clinspan.clinical.cues.phrases import NUMBER, WORD, YEAR, Effect, PhraseTable, State
 
 # The ends of reach, weakest first: a bracket closes, a table cell or a clause ends, a sentence, a line, a list item,
 # a paragraph.
@@ -15,6 +15,7 @@ OPEN, CLOSE, CELL, CLAUSE, SENTENCE, LINE, ITEM, BLANK = range(8)
 
 _TOKEN = re.compile(rf"({WORD})|([\r\n]\s*)|[.!;:()|\t]")
 _ITEM = re.compile(r"(?:[-*•·◦‣–—+>#]|\(?\d{1,2}[.)](?!\d)|\(?[a-z][.)]|[\[(][ x]?[\])]|[☐☑☒□■])(?=\s|\w|\*)")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _DIGITS = re.compile(r"^\d[\d.,]*")
 _NO_SENTENCE_END = frozenset(
     re.findall(r"\S+", "dr mr mrs ms prof st vs e.g i.e approx jr sr fig inj tab tabs cap")
@@ -70,6 +71,7 @@ def scan(note: str, cues: CueSet, span_starts: Container[int] = ()) -> list[Mark
     tokens: list[_Token] = [(m[1], m.start(), m.end()) for m in _TOKEN.finditer(low)]
     phrases = cues.phrases
     root = phrases.root()
+    first_words = root.next
     marks: list[Mark] = []
     i, n = 0, len(tokens)
     while i < n:
@@ -80,7 +82,9 @@ def scan(note: str, cues: CueSet, span_starts: Container[int] = ()) -> list[Mark
                 marks.append(Mark(start, end, _NO_EFFECT, level))
             i += 1
             continue
-        state = phrases.step(root, word if word[0] > "9" else _DIGITS.sub(NUMBER, word))
+        if word[0] <= "9":
+            word = _number(word)
+        state = phrases.step(root, word) if word in first_words else None
         # Most words that begin a phrase begin none here: a look at the next word tells.
         if state is None or (state.effect is None and i + 1 < n and not _goes_on(state, tokens[i + 1][0])):
             i += 1
@@ -95,8 +99,12 @@ def scan(note: str, cues: CueSet, span_starts: Container[int] = ()) -> list[Mark
     return marks
 
 
+def _number(word: str) -> str:
+    return YEAR if _YEAR.fullmatch(word) else _DIGITS.sub(NUMBER, word)
+
+
 def _goes_on(state: State, word: str | None) -> bool:
-    return word is None or word in state.next or NUMBER in state.next
+    return word is None or word in state.next or NUMBER in state.next or YEAR in state.next
 
 
 def _break(note: str, tokens: Sequence[_Token], i: int) -> int:
@@ -133,7 +141,7 @@ def _longest(
             continue
         if found is not None and start in span_starts:
             break
-        following = phrases.step(state, word if word[0] > "9" else _DIGITS.sub(NUMBER, word))
+        following = phrases.step(state, word if word[0] > "9" else _number(word))
         if following is None:
             break
         state = following
