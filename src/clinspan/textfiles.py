@@ -71,23 +71,37 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 
 def scan_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, bytes | None]]:
-    """Yield (place, line) for every line, without its line end; None for a line of more than `max_bytes` bytes.
-
-    Such a line is passed over in parts, so that neither it nor a file that decompresses to it fills the memory.
+    """Yield (place, line) for every line of a file, as `lines_of`.
 
     Raises:
         InputError: as `open_bytes`, after the lines that could be read.
     """
     with open_bytes(path) as stream:
-        number = 0
-        # Two more than the limit, for the line end.
-        while line := stream.readline(max_bytes + 2):
-            number += 1
-            whole = line.endswith(b"\n") or len(line) < max_bytes + 2
-            content = line.rstrip(b"\r\n")
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(_CHUNK)
-            yield f"{path}, line {number}", content if whole and len(content) <= max_bytes else None
+        yield from lines_of(stream, str(path), max_bytes=max_bytes)
+
+
+def lines_of(
+    stream: BinaryIO, where: str, *, start: int = 1, max_bytes: int = MAX_BYTES
+) -> Iterator[tuple[str, bytes | None]]:
+    """Yield (place, line) for every line, without its line end; None for a line of more than `max_bytes` bytes.
+
+    Such a line is passed over in parts, so that neither it nor a file that decompresses to it fills the memory.
+
+    Args:
+        stream: to read from.
+        where: its name, for the place.
+        start: number of its next line.
+        max_bytes: longest line.
+    """
+    number = start
+    # Two more than the limit, for the line end.
+    while line := stream.readline(max_bytes + 2):
+        whole = line.endswith(b"\n") or len(line) < max_bytes + 2
+        content = line.rstrip(b"\r\n")
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(_CHUNK)
+        yield f"{where}, line {number}", content if whole and len(content) <= max_bytes else None
+        number += 1
 
 
 def read_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, str]]:
@@ -113,14 +127,14 @@ def decode_line(line: bytes | None, where: str, *, first: bool, max_bytes: int) 
     return decode(line, where, mark=first)
 
 
-def read_at_most(stream: BinaryIO, max_bytes: int, where: str) -> bytes:
-    """Read all of a stream.
+def read_at_most(stream: BinaryIO, max_bytes: int, where: str, *, begun: int = 0) -> bytes:
+    """Read the rest of a stream, of which `begun` bytes were read before.
 
     Raises:
         InputError: it holds more than `max_bytes` bytes; little more than those are read.
     """
     parts: list[bytes] = []
-    size = 0
+    size = begun
     while part := stream.read(_CHUNK):
         parts.append(part)
         size += len(part)

@@ -17,6 +17,7 @@ from clinspan.cli.load_flags import add_load_flags, load
 from clinspan.cli.pairs import split_pairs
 from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.errors import InputError
+from clinspan.extract.inputs.kinds import KINDS
 from clinspan.extract.notes import Entry, ReadOptions, list_notes
 from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
 from clinspan.extract.output_formats import FORMATS, NOT_TEXT, RESUMES, Format, text_format
@@ -35,10 +36,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "sources",
         nargs="+",
         metavar="PATH",
-        help="text file, .jsonl of notes, .gz of either, a folder of such files, or - for standard input",
+        help="text, JSON lines or array, CSV, TSV, Parquet, HL7 v2, C-CDA, HTML or RTF, .gz of these, a folder of "
+        "notes, or - for standard input",
     )
-    parser.add_argument("--text-field", default="text", help="field of a .jsonl line that holds the note")
-    parser.add_argument("--id-field", default="id", help="field of a .jsonl line that names the note")
+    parser.add_argument(
+        "--input", choices=KINDS, help="what the files hold; by default their names and contents say it"
+    )
+    parser.add_argument(
+        "--text-field", default="text", help="field or column that holds the note (%(default)s)"
+    )
+    parser.add_argument("--id-field", default="id", help="field or column that names the note (%(default)s)")
     parser.add_argument(
         "--max-note-bytes",
         type=int,
@@ -104,7 +111,9 @@ def run(options: argparse.Namespace) -> int:
     _check(options)
     threshold = _threshold(options.threshold)
     output = Path(options.output) if options.output else None
-    reading = ReadOptions(options.text_field, options.id_field, options.max_note_bytes, exclude=output)
+    reading = ReadOptions(
+        options.text_field, options.id_field, options.max_note_bytes, exclude=output, kind=options.input
+    )
     names = split_pairs(options.rename, "--rename", "OLD=NEW")
     batch = Batch(load(options), threshold, options.aggregation, names)
     batch.pipe(iter(()))  # refuses wrong options before a file is touched

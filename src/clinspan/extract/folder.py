@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-NOTE_SUFFIXES = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz")
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -21,13 +19,16 @@ class Found:
     problem: str = ""
 
 
-def walk(folder: Path, *, left_out: Counter[str], exclude: Path | None = None) -> Iterator[Found]:
+def walk(
+    folder: Path, suffixes: tuple[str, ...], *, left_out: Counter[str], exclude: Path | None = None
+) -> Iterator[Found]:
     """List the note files of a folder and the folders in it, sorted by name, folder by folder.
 
     Links to files are followed; links to folders are not, so that no folder is read twice or without end.
 
     Args:
         folder: where to begin.
+        suffixes: ends of the names of note files, in lower case.
         left_out: counts, by kind, the files that are not notes; filled during the walk.
         exclude: a file to skip without counting it, such as the results being written.
     """
@@ -49,7 +50,7 @@ def walk(folder: Path, *, left_out: Counter[str], exclude: Path | None = None) -
             status = _status(Path(child.path))
             if own is not None and status is not None and os.path.samestat(own, status):
                 continue
-            kind = "" if is_folder else _other_kind(child, status)
+            kind = "" if is_folder else _other_kind(child, status, suffixes)
             if kind:
                 left_out[kind] += 1
             else:
@@ -64,11 +65,11 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
-def _other_kind(entry: os.DirEntry[str], status: os.stat_result | None) -> str:
+def _other_kind(entry: os.DirEntry[str], status: os.stat_result | None, suffixes: tuple[str, ...]) -> str:
     """Say what an entry is; an empty string for a note file."""
     if status is not None and stat.S_ISDIR(status.st_mode):
         return "linked folder"
-    if not entry.name.lower().endswith(NOTE_SUFFIXES):
+    if not entry.name.lower().endswith(suffixes):
         return Path(entry.name).suffix.lower() or "no suffix"
     # Reading a pipe would wait for its writer. A link to nowhere is read, and its error is the note's.
     return "not a regular file" if status is not None and not stat.S_ISREG(status.st_mode) else ""

@@ -1,59 +1,26 @@
-"""Read notes from text files, standard input, JSONL with a text field, gzip of either, and folders of them."""
+"""Read notes from files of any kind, standard input, gzip, and folders of files, one after another."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from clinspan.errors import InputError
-from clinspan.extract.folder import NOTE_SUFFIXES, walk
-from clinspan.strict_json import kind, parse_object
-from clinspan.textfiles import MAX_BYTES, decode, decode_line, open_bytes, read_at_most, scan_lines
+from clinspan.extract.folder import walk
+from clinspan.extract.inputs import hl7, markup, rows
+from clinspan.extract.inputs.entry import Entry, Note, ReadOptions, Source, failing
+from clinspan.extract.inputs.kinds import is_object, kind_by_content, kind_by_name, suffixes
+from clinspan.textfiles import decode, lines_of, open_bytes, read_at_most, scan_lines
 
+__all__ = ["Entry", "Note", "ReadOptions", "list_notes", "read_notes"]
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A note and the name that its results carry: the file's path, or the id that its JSONL line gives."""
-
-    id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A note that has not been read yet.
-
-    Attributes:
-        id: as in `Note`; the line number if the line cannot be read.
-        where: file, or file and line.
-        read: returns the text, or raises InputError, whose message names `where` and contains nothing of the text.
-    """
-
-    id: str
-    where: str
-    read: Callable[[], str]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """How to read notes.
-
-    Attributes:
-        text_field: field of a JSONL line that holds the note.
-        id_field: field of a JSONL line that names it; a line without this field is named by its number.
-        max_bytes: longest JSONL line and largest text file that is read, decompressed.
-        exclude: a file that is not read even if it lies in a folder of notes.
-        left_out: counts, by kind, the files in folders that are not notes.
-    """
-
-    text_field: str = "text"
-    id_field: str = "id"
-    max_bytes: int = MAX_BYTES
-    exclude: Path | None = None
-    left_out: Counter[str] = field(default_factory=Counter)
+# Bytes that tell what a text holds.
+_HEAD = 65_536
 
 
 def read_notes(sources: Sequence[str], *, text_field: str = "text", id_field: str = "id") -> Iterator[Note]:
@@ -61,6 +28,7 @@ def read_notes(sources: Sequence[str], *, text_field: str = "text", id_field: st
 
     Raises:
         InputError: a file cannot be read, is empty or not UTF-8, or a line is not a note as the options say.
+        MissingDependencyError: reading a file of its kind needs an extra.
     """
     for entry in list_notes(sources, ReadOptions(text_field, id_field)):
         yield Note(entry.id, entry.read())
@@ -72,90 +40,133 @@ def list_notes(sources: Sequence[str], options: ReadOptions) -> Iterator[Entry]:
     What cannot be read is an entry too, in its place, whose `read` raises: nothing is skipped silently.
 
     Args:
-        sources: paths; `-` is standard input. A path that ends in .jsonl or .jsonl.gz holds one JSON object
-            on each line. A folder stands for the note files in it and below it, each named by its path
-            relative to the folder.
+        sources: paths; `-` is standard input. The name of a file says what it holds, or else its beginning. A folder
+            stands for the note files in it and below it, each named by its path relative to the folder.
         options: how to read them.
     """
     for source in sources:
         path = Path(source)
         if source == "-" or not path.is_dir():
-            yield from _file(source, path, source, "", options)
+            yield from _file(Source(path, source), options)
             continue
         empty = True
-        for found in walk(path, left_out=options.left_out, exclude=options.exclude):
+        wanted = suffixes(options.kind)
+        for found in walk(path, wanted, left_out=options.left_out, exclude=options.exclude):
             empty = False
             if found.problem:
-                yield _failing(found.name, str(found.path), found.problem)
+                yield failing(found.name, str(found.path), found.problem)
             else:
-                yield from _file(str(found.path), found.path, found.name, f"{found.name}:", options)
+                yield from _file(Source(found.path, found.name, f"{found.name}:"), options)
         if empty:
-            yield _failing(".", source, f"{source}: no note to read: expected {', '.join(NOTE_SUFFIXES)}")
+            yield failing(".", source, f"{source}: no note to read: expected {', '.join(wanted)}")
 
 
-def _file(source: str, path: Path, name: str, prefix: str, options: ReadOptions) -> Iterator[Entry]:
-    if source.lower().endswith((".jsonl", ".jsonl.gz")):
-        return _jsonl(path, name, prefix, options)
-    return iter((Entry(name, source, lambda: _read_text(source, path, options.max_bytes)),))
+def _file(source: Source, options: ReadOptions) -> Iterator[Entry]:
+    kind = options.kind or (None if source.is_stdin else kind_by_name(source.path))
+    try:
+        if kind is None and (source.is_stdin or not source.path.is_file()):
+            yield from _stream(source, options)
+        elif kind is None:
+            yield from _of_kind(_peek(source.path, options) or "text", source, options)
+        else:
+            yield from _of_kind(kind, source, options)
+    except InputError as error:
+        yield failing(source.name, str(source.path), str(error))
 
 
-def _read_text(source: str, path: Path, max_bytes: int) -> str:
-    if source == "-":
-        try:
-            data = read_at_most(sys.stdin.buffer, max_bytes, source)
-        except OSError as error:
-            raise InputError(f"{source}: {error.strerror}") from error
+def _of_kind(kind: str, source: Source, options: ReadOptions) -> Iterator[Entry]:
+    if kind == "jsonl":
+        yield from rows.json_lines(_lines(source, options), source, options)
+    elif kind in ("csv", "tsv"):
+        with _opened(source) as stream:
+            yield from rows.separated(source, stream, kind, options)
+    elif kind == "parquet":
+        yield from rows.parquet(source, options)
     else:
+        yield from _text_kind(kind, source, lambda: _read_text(source, options.max_bytes), options)
+
+
+def _text_kind(kind: str, source: Source, read: Callable[[], str], options: ReadOptions) -> Iterator[Entry]:
+    """Make the entries of a file that is read whole."""
+    where = str(source.path)
+    if kind == "json":
+        yield from rows.json_array(read(), source, options)
+    elif kind == "hl7":
+        texts = list(hl7.messages(read(), where))
+        for number, text in enumerate(texts, start=1):
+            name = source.name if len(texts) == 1 else f"{source.prefix}{number}"
+            yield Entry(name, where, lambda text=text: text)  # type: ignore[misc]
+    elif kind == "xml":
+        yield Entry(source.name, where, lambda: markup.cda_text(read(), where))
+    elif kind == "html":
+        yield Entry(source.name, where, lambda: markup.html_text(read()))
+    elif kind == "rtf":
+        yield Entry(source.name, where, lambda: markup.rtf_text(read(), where))
+    else:
+        yield Entry(source.name, where, read)
+
+
+def _stream(source: Source, options: ReadOptions) -> Iterator[Entry]:
+    """Read what can be read only once: JSON lines as they come, anything else whole."""
+    with _opened(source) as stream:
+        first = stream.readline(options.max_bytes + 2)
+        if is_object(first.decode("utf-8-sig", "replace")):
+            lines = chain(
+                [(f"{source.path}, line 1", first.rstrip(b"\r\n"))],
+                lines_of(stream, str(source.path), start=2, max_bytes=options.max_bytes),
+            )
+            yield from rows.json_lines(lines, source, options)
+            return
+        rest = read_at_most(stream, options.max_bytes, str(source.path), begun=len(first))
+    data = first + rest
+    text = _decoded(data, str(source.path))
+    kind = kind_by_content(text) or "text"
+    if kind == "jsonl":  # below lines of whitespace
+        yield from rows.json_lines(lines_of(BytesIO(data), str(source.path)), source, options)
+    else:
+        yield from _text_kind(kind, source, lambda: text, options)
+
+
+def _peek(path: Path, options: ReadOptions) -> str | None:
+    """Recognise a file by its content; None for a note, and for what the reader of notes will complain of."""
+    try:
         with open_bytes(path) as stream:
-            data = read_at_most(stream, max_bytes, source)
-    text = decode(data, source, mark=True)
+            data = stream.read(_HEAD)
+            if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):  # may be one JSON value
+                data += read_at_most(stream, options.max_bytes, str(path))
+    except InputError:
+        return None
+    return kind_by_content(data.decode("utf-8", "replace"))
+
+
+def _lines(source: Source, options: ReadOptions) -> Iterator[tuple[str, bytes | None]]:
+    if not source.is_stdin:
+        yield from scan_lines(source.path, max_bytes=options.max_bytes)
+        return
+    with _opened(source) as stream:
+        yield from lines_of(stream, str(source.path), max_bytes=options.max_bytes)
+
+
+def _read_text(source: Source, max_bytes: int) -> str:
+    with _opened(source) as stream:
+        data = read_at_most(stream, max_bytes, str(source.path))
+    return _decoded(data, str(source.path))
+
+
+def _decoded(data: bytes, where: str) -> str:
+    text = decode(data, where, mark=True)
     if not text:
-        raise InputError(f"{source}: empty, no note to read")
+        raise InputError(f"{where}: empty, no note to read")
     return text
 
 
-def _jsonl(path: Path, name: str, prefix: str, options: ReadOptions) -> Iterator[Entry]:
-    empty = True
-    number = 0
-    try:
-        for number, (where, line) in enumerate(scan_lines(path, max_bytes=options.max_bytes), start=1):
-            entry = _line(line, where, number, prefix, options)
-            if entry is not None:
-                empty = False
-                yield entry
-    except InputError as error:
-        yield _failing(name, str(path), str(error))
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    if not source.is_stdin:
+        with open_bytes(source.path) as stream:
+            yield stream
         return
-    if empty:
-        yield _failing(name, str(path), f"{path}: empty, no note to read")
-
-
-def _line(line: bytes | None, where: str, number: int, prefix: str, options: ReadOptions) -> Entry | None:
-    """Make the entry of a line; None for a line of whitespace."""
-    name = f"{prefix}{number}"
     try:
-        content = decode_line(line, where, first=number == 1, max_bytes=options.max_bytes)
-        if not content.strip():
-            return None
-        row = parse_object(content, where)
-    except InputError as error:
-        return _failing(name, where, str(error))
-    given, text = row.get(options.id_field), row.get(options.text_field)
-    if isinstance(given, dict | list):
-        return _failing(
-            name, where, f"{where}: the field {options.id_field!r} is {kind(given)}, expected a name"
-        )
-    name = name if given in (None, "") else str(given)
-    if not isinstance(text, str):
-        return _failing(
-            name, where, f"{where}: the field {options.text_field!r} is {kind(text)}, expected a string"
-        )
-    return Entry(name, where, lambda: text)
-
-
-def _failing(name: str, where: str, problem: str) -> Entry:
-    # The message alone: an exception would keep what it was raised about.
-    def read() -> str:
-        raise InputError(problem)
-
-    return Entry(name, where, read)
+        yield sys.stdin.buffer
+    except OSError as error:
+        raise InputError(f"{source.path}: {error.strerror}") from error

@@ -62,7 +62,7 @@ class BrokenStream:
     def read(self, *_: object) -> Any:
         raise OSError(5, "Input/output error")
 
-    write = flush = fileno = read
+    write = flush = fileno = readline = read
 
 
 def on_a_broken_disk(stream: str, run: Callable[[], object]) -> object:
@@ -81,3 +81,33 @@ path(
 )
 path("profile types", lambda p: read_profile(Path(p.write("profile.json", json.dumps({"threads": NOTE})))))
 path("profile missing", lambda place: read_profile(place.root / "missing.json"))
+
+MESSAGE = f"MSH|^~\\&|A\rOBX|1|TX|N||{NOTE}\r"
+STRUCTURED: dict[str, dict[str, str]] = {
+    "n.json": {"no rows": f'"{NOTE}"', "damaged": f'[{{"text": "{NOTE}"', "item": f'["{NOTE}"]'},
+    "n.csv": {
+        "column": f"{NOTE}\n{NOTE}\n",
+        "fields": f"text\n{NOTE},{NOTE}\n",
+        "quotation": f'text\n"{NOTE}\n',
+    },
+    "n.hl7": {
+        "no message": NOTE,
+        "cut off": "MSH",
+        "no text": MESSAGE.replace("TX", "NM"),
+        "another format": MESSAGE.replace("TX", "ED"),
+    },
+    "n.xml": {
+        "entities": f"<!DOCTYPE {NOTE}>",
+        "damaged": f"<ClinicalDocument>{NOTE}",
+        "other": f"<note>{NOTE}</note>",
+        "body": f"<ClinicalDocument><nonXMLBody>{NOTE}</nonXMLBody></ClinicalDocument>",
+    },
+}
+for name, contents in STRUCTURED.items():
+    for kind, text in contents.items():
+        path(f"{name} {kind}", reading(notes_of, name, text))
+path("parquet on standard input", lambda place: list_of_stdin("parquet"))
+
+
+def list_of_stdin(kind: str) -> object:
+    return [entry.read() for entry in list_notes(["-"], ReadOptions(kind=kind))]

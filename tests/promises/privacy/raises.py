@@ -52,6 +52,8 @@ NO_NOTE_THERE = {
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/pairs.py:split_pairs": "says the command line's own options",
     "documents/formats/pdf.py:read_pdf:MissingDependencyError": "imports",
+    "extract/inputs/markup.py:rtf_text": "the library is an extra; its errors are read by type alone",
+    "extract/inputs/rows.py:parquet": "the library is an extra; its errors are read by type alone",
     "interop/tables.py:import_arrow": "imports",
     "interop/presidio.py:presidio_recognizer": "imports",
     "interop/spacy.py:_add_extensions": "imports",

@@ -1,0 +1,1 @@
+"""Files of every kind that notes come in, each read into entries."""
