@@ -1,4 +1,4 @@
-"""What a note says of its spans, and which drug a dose belongs to: clinspan and the libraries that people would use instead.
+"""clinspan and the libraries that people would use instead, on what a note says of its spans and which drug a dose belongs to.
 
 Each is set up as its own documentation says and is given the same spans. `scripts/peers-clinical DIR` makes an
 environment for each. edsnlp's own cues are French, so it is given the English terms of negspacy's `en_clinical` set, for
@@ -40,7 +40,7 @@ def clinspan() -> Assert:
 
 
 def negspacy() -> Assert:
-    """negspacy on a blank English pipeline with spaCy's rule of sentences."""
+    """negspacy on an empty English pipeline with spaCy's rule of sentences."""
     import spacy
     from negspacy.negation import Negex  # noqa: F401  (registers the component)
 

@@ -1,4 +1,4 @@
-"""What findings mean and which drug a dose belongs to: right how often, how fast, and at what cost to start.
+"""Assertion and regimens beside other libraries: right how often, how fast, and at what cost to start.
 
     scripts/peers-clinical PEERS
     python -m benchmarks assertion CORPORA --peers PEERS       5 minutes

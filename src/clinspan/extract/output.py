@@ -46,23 +46,36 @@ def json_line(row: dict[str, Any]) -> str:
     return line
 
 
-def as_table(note: Note, spans: Sequence[Span], *, grouped: bool = False, colours: bool = False) -> str:
+def as_table(
+    note: Note,
+    spans: Sequence[Span],
+    *,
+    remarks: Sequence[str] = (),
+    below: Sequence[str] = (),
+    grouped: bool = False,
+    colours: bool = False,
+) -> str:
     """Write a heading and an aligned row per span: offsets, label, score, text on one line.
 
     Args:
         note: that was read.
         spans: its spans.
+        remarks: what stands behind each row, one for each span; none by default.
+        below: what stands below them, a line each.
         grouped: whether rows of one label stand together, and not in note order.
         colours: whether labels have their colours, for a terminal.
     """
     lines = [f"# {_one_line(note.id)}: {len(spans)} entities in {len(note.text):,} characters"]
     width = max((len(span.label) for span in spans), default=0)
-    for span in sorted(spans, key=lambda span: span.label) if grouped else spans:
+    rows = list(zip(spans, remarks or [""] * len(spans), strict=True))
+    for span, remark in sorted(rows, key=lambda row: row[0].label) if grouped else rows:
         padding = " " * (width - len(span.label))
         label = on_terminal(span.label, span.label) if colours else span.label
         lines.append(
             f"{span.start:>7} {span.end:>7}  {label}{padding}  {span.score:.3f}  {_one_line(span.text)}"
+            + (f"  [{remark}]" if remark else "")
         )
+    lines += [f"  regimen  {line}" for line in below]
     return "\n".join(lines)
 
 

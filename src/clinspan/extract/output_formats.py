@@ -15,16 +15,18 @@ from clinspan.clinical.medication import regimens
 from clinspan.documents.document import Document
 from clinspan.documents.find import entities
 from clinspan.documents.formats import automl, conll
+from clinspan.extract.meaning import Asked, meaning_notes, meaning_rows
 from clinspan.extract.outcomes import Failure, Result
 from clinspan.extract.output import (
     as_table,
     failure_as_jsonl,
     failure_as_table,
     json_line,
-    span_row,
 )
 from clinspan.interop import aws, azure, fhir, google, html, huggingface, omop, tables
 from clinspan.interop.spacy import displacy
+
+NOTHING = Asked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +73,44 @@ RESUMES = ("jsonl", "huggingface", "displacy", "aws", "azure", "google")
 
 
 def text_format(
-    name: str, *, with_text: bool = False, on_terminal: bool = False, colours: bool = False
+    name: str,
+    *,
+    with_text: bool = False,
+    asked: Asked = NOTHING,
+    on_terminal: bool = False,
+    colours: bool = False,
 ) -> Format:
     """Make the format that -f names.
 
     Args:
         name: one of `FORMATS` that is text.
         with_text: whether a line of `jsonl` also carries the text that was read.
+        asked: what `table` and `jsonl` say of spans beside their labels; the other shapes say it anyway if they can.
         on_terminal: whether the table is grouped by label.
         colours: whether it may be coloured.
     """
     if name == "table":
         shown = Format(
-            lambda r: as_table(r.note, r.spans, grouped=on_terminal, colours=colours),
+            lambda r: _table(r, asked, grouped=on_terminal, colours=colours),
             lambda f: failure_as_table(f.id, f.reason),
         )
+    elif name == "jsonl":
+        shown = _json_lines(lambda r: _jsonl_row(r, asked, with_text=with_text))
     elif name in RESUMES:
         shown = _json_lines(_ROWS[name])
     else:
         shown = _MAKERS[name]()
-    if with_text and name == "jsonl":
-        shown = _json_lines(lambda r: {"text": r.note.text, **_ROWS["jsonl"](r)})
     return replace(shown, labels=LABELS.get(name))
+
+
+def _table(result: Result, asked: Asked, *, grouped: bool, colours: bool) -> str:
+    remarks, below = meaning_notes(result.note.text, result.spans, asked)
+    return as_table(result.note, result.spans, remarks=remarks, below=below, grouped=grouped, colours=colours)
+
+
+def _jsonl_row(result: Result, asked: Asked, *, with_text: bool) -> dict[str, Any]:
+    text = {"text": result.note.text} if with_text else {}
+    return {**text, **meaning_rows(result.note.text, result.spans, asked)}
 
 
 def _json_lines(row: Callable[[Result], Mapping[str, Any]]) -> Format:
@@ -108,7 +126,6 @@ def _meaning(result: Result) -> dict[str, Any]:
 
 
 _ROWS: dict[str, Callable[[Result], Mapping[str, Any]]] = {
-    "jsonl": lambda r: {"spans": [span_row(span) for span in r.spans]},
     "huggingface": lambda r: {"entities": huggingface.entities(r.spans)},
     "displacy": lambda r: displacy(r.note.text, r.spans),
     "aws": lambda r: aws.detect_entities_v2(r.note.text, r.spans, **_meaning(r)),

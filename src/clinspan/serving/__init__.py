@@ -11,7 +11,7 @@ change how a model is loaded, make the same handler in two steps:
     handler = make_handler(Service.load(), sink=store)
 
 Request, as JSON: `{"text": "..."}` or `{"notes": [{"id": "a", "text": "..."}, ...]}`, and optionally
-`threshold`, `aggregation` and `timeout` (seconds). Limits come from the environment, see `RequestLimits`.
+`threshold`, `aggregation`, `timeout` (seconds), `assertion` and `regimens` (true or false). Limits come from the environment, see `RequestLimits`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 from clinspan.engine.cores import available_cores
 from clinspan.errors import InputError
 
-OPTIONS = ("threshold", "aggregation", "timeout")
+OPTIONS = ("threshold", "aggregation", "timeout", "assertion", "regimens")
 
 # Memory that comes with one full vCPU in AWS Lambda, in MB
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).

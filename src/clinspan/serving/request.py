@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -35,6 +35,7 @@ class Request:
         notes: in the order of the request.
         single: the request has `text`, and its answer has no id.
         threshold, aggregation, timeout: as in `Recognizer.recognize`.
+        assertion, regimens: whether to say what the note says of its spans, and how each drug is taken.
     """
 
     notes: tuple[Note, ...]
@@ -42,6 +43,8 @@ class Request:
     threshold: Threshold = 0.0
     aggregation: Aggregation | None = None
     timeout: float | None = None
+    assertion: bool = False
+    regimens: bool = False
 
 
 def parse_json(body: bytes | str, limits: RequestLimits) -> Any:
@@ -158,7 +161,22 @@ def _timeout(value: object) -> float:
     raise _wrong("timeout: expected seconds, more than 0")
 
 
-OPTION_CHECKS = {"threshold": _threshold, "aggregation": _aggregation, "timeout": _timeout}
+def _switch(name: str) -> Callable[[object], bool]:
+    def check(value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise _wrong(f"{name}: expected true or false")
+
+    return check
+
+
+OPTION_CHECKS: dict[str, Callable[[object], Any]] = {
+    "threshold": _threshold,
+    "aggregation": _aggregation,
+    "timeout": _timeout,
+    "assertion": _switch("assertion"),
+    "regimens": _switch("regimens"),
+}
 
 
 def _wrong(message: str) -> RequestError:

@@ -12,7 +12,7 @@ from typing import Any
 
 from clinspan import __version__
 from clinspan.errors import DeadlineError, InputError
-from clinspan.extract.output import span_row
+from clinspan.extract.meaning import Asked, meaning_rows
 from clinspan.recognizer import Recognizer
 from clinspan.serving import logs
 from clinspan.serving.limits import RequestLimits, threads
@@ -192,9 +192,12 @@ def failure(status: int, code: str, message: str, request_id: str) -> Answer:
 
 def _result(request: Request, found: Sequence[Sequence[Span]]) -> dict[str, Any]:
     rows = []
+    asked = Asked(request.assertion, request.regimens)
     for note, spans in zip(request.notes, found, strict=True):
-        rows.append({"id": note.id, "spans": [span_row(span) for span in spans]})
-    return {"spans": rows[0]["spans"]} if request.single else {"notes": rows}
+        rows.append({"id": note.id, **meaning_rows(note.text, spans, asked)})
+    if not request.single:
+        return {"notes": rows}
+    return {name: value for name, value in rows[0].items() if name != "id"}
 
 
 def _ms_since(began: float) -> float:

@@ -47,7 +47,7 @@ NO_NOTE_THERE = {
     "serving/limits.py": "reads the environment",
     "serving/logs.py:configure": "reads the environment",
     "serving/__init__.py": "looks up a name",
-    "cli/extract.py:_check": "says the command line's own options",
+    "cli/extract_options.py": "says the command line's own options",
     "cli/extract.py:_format": "says the command line's own options",
     "cli/extract.py:_threshold": "says the command line's own options",
     "cli/pairs.py:split_pairs": "says the command line's own options",
