@@ -61,6 +61,7 @@ REQUESTS: dict[str, Any] = {
     "threshold label": {"text": NOTE, "threshold": {NOTE: 0.5}},
     "aggregation": {"text": NOTE, "aggregation": NOTE},
     "timeout": {"text": NOTE, "timeout": NOTE},
+    "assertion": {"text": NOTE, "assertion": NOTE},
     "timeout not allowed": {"text": NOTE, "timeout": 1},
     "answer": {"notes": [{"id": NOTE * 4, "text": NOTE}]},
 }
@@ -75,7 +76,7 @@ LIMITS = RequestLimits(
     max_answer_bytes=700,
     max_notes=4,
     max_characters=400,
-    options=("threshold", "aggregation"),
+    options=("threshold", "aggregation", "assertion"),
 )
 
 
