@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from clinspan.serving import logs
+from clinspan.serving.aws_events import UnattendedEventError, service_of, take
 from clinspan.serving.request import RequestError, parse_json
 from clinspan.serving.service import Answer, Service, failure
 
@@ -25,25 +26,48 @@ def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
 
     Args:
         service: the loaded model.
-        sink: called with the id and answer of each queue message; if it raises, that message fails, and
-            the queue delivers it again. Without a sink the answers of a batch are in the handler's own
+        sink: called with the id and answer of each message of a queue, SNS, Kinesis or EventBridge; if it
+            raises, that message fails, and its service delivers it again. Without a sink the answers of a batch are in the handler's own
             return value under `results`, which a queue's event source mapping throws away.
 
     Returns:
         `handler(event, context)`. A direct invocation is answered with the result and a `statusCode`,
         which is 4xx or 5xx beside an `error`; an HTTP event with a response; a batch of queue messages with
-        the ids of those that failed (`ReportBatchItemFailures` has to be switched on).
+        the ids of those that failed (`ReportBatchItemFailures` has to be switched on). For an event that nobody
+        waits for, it raises UnattendedEventError where a message failed or there is no sink.
     """
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         if isinstance(event, dict) and _is_batch(event):
             return _batch(service, event["Records"], context, sink)
+        if isinstance(event, dict) and (origin := service_of(event)) is not None:
+            return _unattended(service, event, origin, context, sink)
         if isinstance(event, dict) and "requestContext" in event:
             return _http(service, event, context)
         answer = service.answer(lambda: event, seconds=_seconds(context), request_id=_id(context))
         return {"statusCode": answer.status, **answer.body}
 
     return handler
+
+
+def _unattended(
+    service: Service, event: Mapping[str, Any], origin: str, context: Any, sink: Sink | None
+) -> dict[str, Any]:
+    if sink is None:
+        raise UnattendedEventError(
+            f"an event of {origin}, which throws answers away: make a handler with make_handler(..., sink=...)"
+        )
+
+    def answer(name: str, body: bytes | str) -> Answer:
+        answered = service.answer(
+            lambda: parse_json(body, service.limits),
+            seconds=_seconds(context),
+            request_id=name or _id(context),
+        )
+        return _deliver(sink, name, answered) if answered.status == 200 else answered
+
+    take(event, origin, answer)
+    return {"statusCode": 200}
 
 
 def _http(service: Service, event: Mapping[str, Any], context: Any) -> dict[str, Any]:

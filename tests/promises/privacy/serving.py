@@ -133,3 +133,14 @@ def failing_sink(place: Place) -> object:
 
 
 path("sink fails", failing_sink)
+
+
+def event(place: Place, record: dict[str, Any], *, sink: bool) -> object:
+    service = Service(recognizer(place), RequestLimits())
+    handler = make_handler(service, sink=(lambda *_: None) if sink else None)
+    return handler({"Records": [record]}, None)
+
+
+path("event without a sink", partial(event, record={"EventSource": NOTE}, sink=False))
+path("event without notes", partial(event, record={"eventSource": "aws:s3", NOTE: NOTE}, sink=True))
+path("event that fails", partial(event, record={"Sns": {"Message": NOTE}}, sink=True))
