@@ -17,6 +17,7 @@ COMMANDS = {
     "evaluate": "measure a model on annotated documents",
     "info": "say which model and settings are in use",
     "bench": "time a bundle on this machine, and say which settings to use",
+    "serve": "answer requests over HTTP",
     "package": "make a function's zip, a container or a wheelhouse",
 }
 

@@ -10,7 +10,8 @@ from clinspan.package.parts.assemble import Inputs, Progress
 from clinspan.package.parts.offline import LOCK, Folder, fill, finished, new_folder
 from clinspan.package.targets import Target
 
-_SERVERS = {"lambda": "awslambdaric>=3", "http": "functions-framework>=3.8,<4"}
+# Needed beside clinspan; a handler of one's own behind HTTP is functions-framework's to call.
+_SERVERS = {"lambda": "awslambdaric>=3", "http": None, "own http": "functions-framework>=3.8,<4"}
 
 _DOCKERFILE = """\
 # Made by `clinspan package container` {version}. The build needs the base image and nothing else:
@@ -35,7 +36,9 @@ USER 65532:65532
 """
 _START = {
     "lambda": 'ENTRYPOINT ["python", "-m", "awslambdaric"]\nCMD ["{entry}"]',
-    "http": 'EXPOSE 8080\nENTRYPOINT ["python", "-m", "functions_framework"]\n'
+    "http": 'EXPOSE 8080\nENTRYPOINT ["python", "-m", "clinspan", "serve", "--model=/app/bundle"]\n'
+    'CMD ["--host=0.0.0.0", "--port=8080"]',
+    "own http": 'EXPOSE 8080\nENTRYPOINT ["python", "-m", "functions_framework"]\n'
     'CMD ["--source=/app/{module}.py", "--target={function}", "--host=0.0.0.0", "--port=8080"]',
 }
 
@@ -56,8 +59,8 @@ def package_container(
         out: the folder to make.
         target: where it will run.
         inputs: model and wheels.
-        server: `lambda` for AWS Lambda's image functions, `http` for functions-framework on port 8080.
-        handler: as in `package_lambda`; None for the server's usual one.
+        server: `lambda` for AWS Lambda's image functions, `http` for `clinspan serve` on port 8080.
+        handler: as in `package_lambda`; with `http`, functions-framework calls it. None for the server's usual one.
         force: replace `out` if it exists.
         progress: called with a line of text for each stage.
 
@@ -65,13 +68,16 @@ def package_container(
         PackageError: a wheel is missing or `out` exists; nothing is left behind.
     """
     is_lambda = server == "lambda"
+    if server == "http" and handler is not None:
+        server = "own http"
     if handler is None:
         handler = LAMBDA_HANDLER if is_lambda else "main.clinspan_http"
     entry = entry_point(handler, "handler" if is_lambda else "http")
     with new_folder(out, force=force) as folder:
         wheels = fill(folder, target, inputs, progress, server=_SERVERS[server])
         (folder / "function").mkdir()
-        (folder / "function" / f"{entry.module}.py").write_text(entry.source)
+        if server != "http":
+            (folder / "function" / f"{entry.module}.py").write_text(entry.source)
         text = _DOCKERFILE.format(
             version=__version__,
             python=target.python,

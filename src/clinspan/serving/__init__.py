@@ -2,9 +2,9 @@
 
     handler(event, context)    AWS Lambda: direct invocations, API Gateway, function URLs, queue batches
     http(request)              functions-framework, and any other caller with a Flask request
+    app                        an ASGI application, for uvicorn and the like
 
-Both load the model named by CLINSPAN_MODEL when they are first looked up, which both services do in their
-init phase; importing this module loads nothing. To send the results of queue messages somewhere, or to
+They load the model named by CLINSPAN_MODEL when they are first looked up, which services do in their init phase; importing this module loads nothing. To send the results of queue messages somewhere, or to
 change how a model is loaded, make the same handler in two steps:
 
     from clinspan.serving import Service, make_handler
@@ -34,12 +34,16 @@ def _service() -> Service:
 
 @cache
 def _entry(name: str) -> Any:
+    if name == "app":
+        from clinspan.serving.server.asgi import make_asgi  # functions have no use for the server's routes
+
+        return make_asgi(_service())
     return make_handler(_service()) if name == "handler" else make_http(_service())
 
 
 def __getattr__(name: str) -> Any:
     # Services import a module and look up its entry point before the first request: here a model can be
     # loaded in the init phase without every import of the module loading one.
-    if name in ("handler", "http"):
+    if name in ("handler", "http", "app"):
         return _entry(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
+import socket
+import threading
 from functools import partial
 from typing import Any
 
@@ -20,6 +23,10 @@ from tests.support.privacy.failing_paths import (
 
 from clinspan.serving import RequestLimits, Service, make_handler, make_http
 from clinspan.serving.request import parse_json, parse_request
+from clinspan.serving.server import kserve
+from clinspan.serving.server.asgi import make_asgi
+from clinspan.serving.server.http import Server
+from clinspan.serving.server.routes import Routes
 
 PATHS: dict[str, Action] = {}
 path = adder(PATHS)
@@ -144,3 +151,56 @@ def event(place: Place, record: dict[str, Any], *, sink: bool) -> object:
 path("event without a sink", partial(event, record={"EventSource": NOTE}, sink=False))
 path("event without notes", partial(event, record={"eventSource": "aws:s3", NOTE: NOTE}, sink=True))
 path("event that fails", partial(event, record={"Sns": {"Message": NOTE}}, sink=True))
+
+
+def served(place: Place, method: str, path: str, body: bytes, head: str = "") -> object:
+    """A request over a socket; whatever the server raises ends in its answer."""
+    server = Server(
+        Routes(Service(recognizer(place), RequestLimits(max_bytes=500))), "127.0.0.1", 0, seconds=0.2
+    )
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+            connection.sendall(f"{method} {path} HTTP/1.1\r\nhost: x\r\n{head}\r\n".encode() + body)
+            with connection.makefile("rb") as stream:
+                stream.read()
+    finally:
+        server.stop()
+    raise RuntimeError("answered")
+
+
+def length(body: bytes, more: int = 0) -> str:
+    return f"content-length: {len(body) + more}\r\nconnection: close\r\n"
+
+
+INPUTS: dict[str, tuple[str, Any]] = {
+    "page": ("/html", {"note": NOTE}),
+    "inputs": ("/", {"inputs": {NOTE: NOTE}}),
+    "strategy": ("/", {"inputs": NOTE, "parameters": {"aggregation_strategy": "none"}}),
+}
+for kind, (where, data) in INPUTS.items():
+    sent = json.dumps(data).encode()
+    path(f"server {kind}", partial(served, method="POST", path=where, body=sent, head=length(sent)))
+path("server without length", partial(served, method="POST", path="/recognize", body=NOTE.encode()))
+path(
+    "server slow", partial(served, method="POST", path="/", body=NOTE.encode(), head=length(NOTE.encode(), 9))
+)
+path(
+    "server large",
+    partial(served, method="POST", path="/", body=NOTE.encode(), head=length(NOTE.encode() * 99)),
+)
+path("kserve", lambda place: kserve.request({"inputs": [{"name": NOTE}]}))
+
+
+def by_asgi(place: Place) -> None:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": NOTE.encode()}
+
+    async def send(message: Any) -> None:
+        pass
+
+    application = make_asgi(Service(recognizer(place), RequestLimits(max_bytes=5)))
+    asyncio.run(application({"type": "http", "method": "POST", "path": "/"}, receive, send))
+
+
+path("asgi large", by_asgi)

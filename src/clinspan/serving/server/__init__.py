@@ -1,0 +1,1 @@
+"""`clinspan serve`: the routes, and the servers that carry them."""
