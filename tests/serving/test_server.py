@@ -213,7 +213,7 @@ def test_prometheus_own_parser_reads_the_metrics(server: Server) -> None:
 
 
 def test_the_openapi_document_is_valid_and_names_every_route(server: Server) -> None:
-    """What it lists answers, and with a method that it does not list it does not."""
+    """A path answers the methods that it lists, and no other."""
     assert ask(server, "GET", "/openapi.json")[1] == document()
     for path, operations in document()["paths"].items():
         real = path.replace("{model}", server.routes.service.model["name"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 from clinspan.serving.request import RequestError
@@ -13,7 +13,7 @@ from clinspan.serving.service import Service
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Coroutine[Any, Any, None]]
 
 
 def make_asgi(service: Service, *, seconds: float = 60.0) -> Application:

@@ -16,7 +16,7 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """What a server has done so far; shared by its threads."""
+    """Counts of a server since it began; shared by its threads."""
 
     def __init__(self, model: Mapping[str, str]) -> None:
         self._model = model
