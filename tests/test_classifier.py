@@ -37,7 +37,7 @@ def classifier(folder: Path) -> Classifier:
 
 
 def answer(tokenizer: Tokenizer, content: Content, width: int = 3) -> np.ndarray:
-    """What the tiny model gives, worked out by hand, float64 (width,)."""
+    """The tiny model's answer, worked out by hand, float64 (width,)."""
     table = text_bundles.rows(width).astype(np.float64)
     if isinstance(content, PairIds):
         ids, types = tokenizer.pair_frame().join(content)
@@ -112,7 +112,7 @@ def test_the_first_text_of_a_pair_stands_before_every_window_of_the_second(
 
 
 def test_a_pair_whose_first_text_fills_the_window_is_refused(classifier: Classifier) -> None:
-    """It is never cut in silence; who wants it cut says so."""
+    """It is never cut silently; who wants it cut says so."""
     with pytest.raises(InputError, match="note 0: the first text of the pair has"):
         classifier.classify((NOTE, NOTE))
     assert len(classifier.classify((NOTE, NOTE), truncate=True)) == 3
@@ -179,7 +179,7 @@ def test_a_threshold_leaves_labels_out(classifier: Classifier) -> None:
 
 
 def test_a_manifest_says_all_of_it(tmp_path: Path) -> None:
-    """What is written is read again."""
+    """A manifest is read as it was written."""
     scoring = Scoring(("a", "b"), "multi-label", "max", "logits", {"a": 0.25}, pairs=True)
     assert open_bundle(text_bundles.classifier(tmp_path / "b", scoring)).head == scoring
 

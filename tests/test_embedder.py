@@ -32,7 +32,7 @@ def embedder(folder: Path) -> Embedder:
 
 
 def vectors_of(folder: Path, text: str) -> tuple[np.ndarray, list[int]]:
-    """What the tiny model gives for each window, worked out by hand, and the windows' tokens."""
+    """The tiny model's answer to each window, worked out by hand, and the windows' tokens."""
     tokenizer = Tokenizer(folder / "tokenizer.json")
     tokenized = tokenize_text(text, tokenizer, cut_of(60, 0, tokenizer))
     table = text_bundles.rows(4).astype(np.float64)
@@ -95,7 +95,7 @@ def test_what_is_no_list_of_texts_is_refused(embedder: Embedder) -> None:
 
 
 def test_a_manifest_says_all_of_it(tmp_path: Path) -> None:
-    """What is written is read again, and a graph that gives other vectors is refused."""
+    """A manifest is read as it was written, and a graph that gives other vectors is refused."""
     vectors = Vectors(4, normalize=True, pooling="cls")
     folder = text_bundles.embedder(tmp_path / "b", vectors)
     assert open_bundle(folder).head == vectors

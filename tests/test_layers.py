@@ -39,6 +39,7 @@ LAYERS = {
         {"checkpoint"},
         {"provenance", "graphs", "verify", "sign"},
         {"exporter"},
+        {"texts"},
         {"__init__"},
         {"train"},
         {"starter"},

@@ -12,19 +12,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from clinspan_export.checkpoint import Trust
     from clinspan_export.errors import ExportError
-    from clinspan_export.exporter import Overrides, export
+    from clinspan_export.exporter import Overrides
+    from clinspan_export.texts.by_task import export
+    from clinspan_export.texts.text_checkpoint import TextOverrides
+    from clinspan_export.texts.text_compare import TextLimits
+    from clinspan_export.texts.text_export import TextChecks
     from clinspan_export.verify.limits import Limits
     from clinspan_export.verify.verdict import Checks
 
-__all__ = ["Checks", "ExportError", "Limits", "Overrides", "Trust", "export"]
+__all__ = [
+    "Checks",
+    "ExportError",
+    "Limits",
+    "Overrides",
+    "TextChecks",
+    "TextLimits",
+    "TextOverrides",
+    "Trust",
+    "export",
+]
 
 _HOMES = {
     "Checks": "verify.verdict",
     "ExportError": "errors",
     "Limits": "verify.limits",
     "Overrides": "exporter",
+    "TextChecks": "texts.text_export",
+    "TextLimits": "texts.text_compare",
+    "TextOverrides": "texts.text_checkpoint",
     "Trust": "checkpoint",
-    "export": "exporter",
+    "export": "texts.by_task",
 }
 
 

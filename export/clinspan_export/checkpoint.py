@@ -56,7 +56,7 @@ def load(source: str, trust: Trust | None = None) -> Checkpoint:
     Raises:
         ExportError: it is missing, damaged, of another task, or needs a permission that `trust` withholds.
     """
-    _check_local(source)
+    check_local(source)
     with quiet():
         return _load(source, trust or Trust())
 
@@ -66,10 +66,10 @@ def _load(source: str, trust: Trust) -> Checkpoint:
     from transformers import AutoConfig, AutoModelForTokenClassification
 
     options = {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
-    with _explained(source):
+    with explained(source):
         config = AutoConfig.from_pretrained(source, **options)
     _check_task(source, config)
-    with _explained(source):
+    with explained(source):
         model, info = AutoModelForTokenClassification.from_pretrained(
             source,
             config=config,
@@ -85,11 +85,16 @@ def _load(source: str, trust: Trust) -> Checkpoint:
         )
     labels = [str(config.id2label[index]) for index in range(config.num_labels)]
     return Checkpoint(
-        source, getattr(config, "_commit_hash", None) or "", model.eval(), _tokenizer(source, options), labels
+        source,
+        getattr(config, "_commit_hash", None) or "",
+        model.eval(),
+        load_tokenizer(source, options),
+        labels,
     )
 
 
-def _check_local(source: str) -> None:
+def check_local(source: str) -> None:
+    """Refuse a path that holds no checkpoint; what may be a Hub id passes."""
     folder = Path(source)
     if folder.exists() and not (folder / "config.json").is_file():
         raise ExportError(f"{source} has no config.json: expected a Hugging Face checkpoint folder")
@@ -105,11 +110,12 @@ def _check_task(source: str, config: Any) -> None:
         )
 
 
-def _tokenizer(source: str, options: dict[str, Any]) -> Any:
+def load_tokenizer(source: str, options: dict[str, Any]) -> Any:
+    """Load the fast tokenizer of a checkpoint; raises ExportError where it has only a slow one."""
     from transformers import AutoTokenizer
 
     try:
-        with _explained(source):
+        with explained(source):
             tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
     except ExportError as error:
         raise ExportError(f"{source} has no tokenizer that transformers can load") from error
@@ -134,7 +140,7 @@ def loses_case(tokenizer: Any) -> bool:
 
 
 @contextmanager
-def _explained(source: str) -> Iterator[None]:
+def explained(source: str) -> Iterator[None]:
     """Turn what transformers raises into one clear line."""
     try:
         yield

@@ -83,12 +83,12 @@ def export(
         MissingDependencyError: the `export` extra is not installed.
     """
     # More than 40 lines with the options' documentation; the story itself is a few.
-    _check_extra()
+    check_extra()
     # Every model is compared with the original by way of fp32, so that is always made.
     made = [name for name in FILES if name in {"fp32", *precisions}]
     request = _Request(Path(out), precisions, made, checks or Checks(), overrides or Overrides(), progress)
     _check_request(request, force)
-    stage = _stages(progress, total=4 + len(made) + (request.checks.tune_on is not None))
+    stage = stages(progress, total=4 + len(made) + (request.checks.tune_on is not None))
     stage(f"loading {source}")
     loaded = checkpoints.load(source, trust)
     labels = _read_labels(loaded, request)
@@ -133,7 +133,8 @@ def describe(labels: LabelSet) -> str:
     return f"labels: {len(names)} entities ({shown}), scheme {labels.scheme}, outside {labels.outside!r}"
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Refuse to begin without the packages of the `export` extra."""
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
@@ -142,12 +143,20 @@ def _check_extra() -> None:
 
 
 def _check_request(request: _Request, force: bool) -> None:
-    target, precisions = request.target, request.precisions
+    if request.checks.tune_on is not None and request.overrides.window is not None:
+        raise ExportError("--window and --tune exclude each other: tuning chooses the window")
+    check_target(request.target, request.precisions, force=force)
+
+
+def check_target(target: Path, precisions: Sequence[str], *, force: bool) -> None:
+    """Refuse at once what cannot be written at the end.
+
+    Raises:
+        ExportError: a precision is unknown, or `target` exists or cannot be made.
+    """
     unknown = sorted(set(precisions) - set(FILES))
     if unknown or not precisions:
         raise ExportError(f"precisions are {list(precisions)}: expected some of {', '.join(PRECISIONS)}")
-    if request.checks.tune_on is not None and request.overrides.window is not None:
-        raise ExportError("--window and --tune exclude each other: tuning chooses the window")
     if target.exists() and not force:
         raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
     if target.exists() and not target.is_dir():
@@ -159,7 +168,8 @@ def _check_request(request: _Request, force: bool) -> None:
         raise ExportError(f"cannot make {target} in {above}: {reason}")
 
 
-def _stages(progress: Progress, *, total: int) -> Progress:
+def stages(progress: Progress, *, total: int) -> Progress:
+    """Number the lines of progress."""
     number = 0
 
     def stage(line: str) -> None:
@@ -174,7 +184,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
     folder.mkdir()
     loaded.model.config.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)
-    _keep_tokenizer_files(folder)
+    keep_tokenizer_files(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     max_window, overrides = max_content_tokens(config), request.overrides
     window = min(DEFAULT_WINDOW, max_window) if overrides.window is None else overrides.window
@@ -204,11 +214,11 @@ def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: i
         seen = (request.checks.tune_on or request.checks.samples)[:_CALIBRATION_NOTES]
         stage(f"writing int8 ONNX, calibrated on {len(seen)} notes")
         inputs = feeds(Tokenizer(folder / "tokenizer.json"), [note.text for note in seen], window=window)
-        with _converting("int8"):
+        with converting("int8"):
             int8.write_int8(source, folder / FILES["int8"], inputs)
     if "fp16" in request.made:
         stage("writing fp16 ONNX")
-        with _converting("fp16"):
+        with converting("fp16"):
             fp16.write_fp16(source, folder / FILES["fp16"])
 
 
@@ -229,13 +239,14 @@ def _verify(loaded: Checkpoint, bundle: Bundle, request: _Request, stage: Progre
         bundle.write_manifest()  # what follows reads the bundle as its users will
     stage(f"comparing with PyTorch on {len(checks.samples)} notes ({checks.source})")
     bundle = judge(loaded.model, bundle, checks, keep=request.precisions, progress=request.progress)
-    bundle = _keep(bundle, request.precisions)
+    bundle = keep(bundle, request.precisions)
     bundle.write_manifest()
     return bundle
 
 
 @contextmanager
-def _converting(precision: str) -> Iterator[None]:
+def converting(precision: str) -> Iterator[None]:
+    """Turn what a conversion raises into one clear line."""
     try:
         yield
     except (OSError, ClinspanError):
@@ -246,7 +257,7 @@ def _converting(precision: str) -> Iterator[None]:
         ) from error
 
 
-def _keep_tokenizer_files(folder: Path) -> None:
+def keep_tokenizer_files(folder: Path) -> None:
     """Remove vocabularies, which repeat tokenizer.json: the runtime reads that alone, and others its config."""
     if not (folder / "tokenizer.json").is_file():
         raise ExportError("transformers wrote no tokenizer.json for this tokenizer")
@@ -256,7 +267,8 @@ def _keep_tokenizer_files(folder: Path) -> None:
             path.unlink()
 
 
-def _keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
+def keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
+    """Remove the models of other precisions."""
     for precision, record in bundle.models.items():
         if precision not in precisions:
             (bundle.path / record.path).unlink()

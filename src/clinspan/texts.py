@@ -45,7 +45,7 @@ class Cut:
 
 
 def cut_of(window: int, overlap: int, tokenizer: Tokenizer) -> Cut:
-    """How texts and pairs are cut for a model that reads so many tokens of a single text at once."""
+    """How texts and pairs are cut for a model that reads `window` tokens of a single text at once."""
     single = len(tokenizer.prefix) + len(tokenizer.suffix)
     return Cut(Cutting(window, overlap), frame=len(tokenizer.pair_frame()) - single)
 
@@ -165,7 +165,7 @@ def text_jobs(texts: Iterable[TokenizedText]) -> Iterator[Job]:
 
 
 def job_content(job: Job) -> Content:
-    """What a job's window reads."""
+    """The tokens that a job's window reads."""
     text, window = job
     return text.windows[window]
 

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clinspan.bundle.manifest import Bundle
+from clinspan.bundle.tasks import TOKENS
 from clinspan.cli.pairs import split_pairs
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import SCHEMES
 from clinspan_export.checkpoint import Trust
-from clinspan_export.exporter import FILES, Overrides, export
+from clinspan_export.cli.export_texts import add_text_options, run_text_export, text_summary
+from clinspan_export.exporter import FILES, Overrides, check_extra, export
+from clinspan_export.texts.text_checkpoint import detect_task
 from clinspan_export.verify.limits import Limits
 from clinspan_export.verify.samples import OWN_SAMPLES, own_samples, read_samples
 from clinspan_export.verify.tune_windows import MARGIN, read_tuning_notes
@@ -28,7 +31,7 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     """Build the parser of an export; `commands` are those that its help points to."""
     parser = argparse.ArgumentParser(
         prog="clinspan-export",
-        description="Turn a fine-tuned token classification checkpoint into a verified ONNX bundle.",
+        description="Turn a fine-tuned checkpoint, for entities, texts or vectors, into a verified ONNX bundle.",
         epilog=f"Commands of their own, with their own --help: {', '.join(commands)}.",
     )
     add = parser.add_argument
@@ -39,11 +42,12 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     add("--force", action="store_true", help="replace OUT where it exists")
     _add_overrides(parser.add_argument_group("labels and windows"))
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
+    add_text_options(parser.add_argument_group("classifiers of texts, and encoders"))
     add = parser.add_argument_group("trust").add_argument
     add("--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id (default: the newest)")
     add("--trust-remote-code", action="store_true", help="run code that the checkpoint brings along")
     add("--allow-pickle", action="store_true", help="accept pickled weights")
-    parser.set_defaults(run=lambda options: _summary(_export(options)))
+    parser.set_defaults(run=_run)
     return parser
 
 
@@ -79,6 +83,15 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
     )
     add("--report", metavar="FILE", help="write the HTML report here too, even on failure")
     add("--show-text", action="store_true", help="let the HTML report quote the spans that differ")
+
+
+def _run(options: argparse.Namespace) -> str:
+    check_extra()
+    trust = Trust(options.revision, options.trust_remote_code, options.allow_pickle)
+    precisions = options.precision or ("fp32", "int8")
+    if (options.task or detect_task(options.checkpoint, trust)) == TOKENS:
+        return _summary(_export(options))
+    return text_summary(run_text_export(options, precisions, trust, say))
 
 
 def _export(options: argparse.Namespace) -> Bundle:

@@ -1,4 +1,4 @@
-"""What a model is for, and so what its numbers mean: entities, labels of a text, or vectors. One row for each task."""
+"""Tasks of models, and so the meaning of their numbers: entities, labels of a text, or vectors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def head_fields(head: Head) -> dict[str, Any]:
 
 
 def read_head(data: Fields) -> Head:
-    """What a manifest says that the numbers mean.
+    """Read from a manifest what the numbers mean.
 
     Raises:
         BundleError: the task is unknown, or a field makes no sense.
@@ -114,10 +114,10 @@ def read_head(data: Fields) -> Head:
 
 
 def head_of_config(config: Fields) -> Head:
-    """What a model's numbers mean by its config.json, where there is no manifest.
+    """Read from a config.json what the numbers mean, where there is no manifest.
 
     Raises:
-        BundleError: it is none of the kinds that can be read without one.
+        BundleError: its kind cannot be read without one.
     """
     architectures = config.get("architectures", list, [])
     if any(str(name).endswith("ForSequenceClassification") for name in architectures):

@@ -1,4 +1,4 @@
-"""What the windows of a text gave -> scores of its labels, or one vector. Pure: no model, no tokenizer, no state."""
+"""Answers to the windows of a text -> scores of its labels, or one vector. Pure: no model, no tokenizer, no state."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """What the vectors of an embedding model are.
+    """Vectors of an embedding model: how long they are and how they are made.
 
     Attributes:
         dimension: numbers of a vector.

@@ -21,6 +21,7 @@ from tests.promises.privacy import (
     command_line,
     documents,
     extract,
+    labelled,
     notes,
     recognizer,
     serving,
@@ -34,7 +35,7 @@ from tests.support.privacy.watch import leaks, noting_raises, watched
 
 from clinspan import LoadOptions, Recognizer
 
-PAGES = (clinical, command_line, documents, extract, notes, recognizer, serving, shapes, texts)
+PAGES = (clinical, command_line, documents, extract, labelled, notes, recognizer, serving, shapes, texts)
 PATHS: dict[str, Action] = {
     f"{page.__name__.rpartition('.')[2]}: {name}": action
     for page in PAGES

@@ -1,4 +1,4 @@
-"""Ways in which a call on a classifier or an embedder fails: what is no text, pairs that do not fit, closing."""
+"""Ways in which a call on a classifier or an embedder fails: other things than texts, pairs that do not fit, closing."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ VECTORS = Vectors(dimension=4, pooling="mean")
 
 
 def classifier(folder: Path, scoring: Scoring | None = None, *, window: int = 60, overlap: int = 0) -> Path:
-    """Write a bundle that scores `LABELS`, or those of `scoring`, in windows of so many tokens."""
+    """Write a bundle that scores `LABELS`, or those of `scoring`, in windows of `window` tokens."""
     return _bundle(folder, scoring or Scoring(LABELS), window, overlap)
 
 
 def embedder(folder: Path, vectors: Vectors = VECTORS, *, window: int = 60) -> Path:
-    """Write a bundle that gives vectors in windows of so many tokens."""
+    """Write a bundle that gives vectors, in windows of `window` tokens."""
     return _bundle(folder, vectors, window, 0)
 
 
