@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
 from clinspan.errors import ClosedError, DeadlineError, InputError
 
 # Seconds; a clock reading and a larger integer cannot be added.
 _LONGEST = 1e18
+
+
+class GivenUpError(Exception):
+    """Ends the work of a call for which nobody waits any more."""
 
 
 @dataclass(slots=True)
@@ -39,12 +42,12 @@ class Call:
         Raises:
             ClosedError: who answers was closed.
             DeadlineError: the time is up.
-            CancelledError: the caller waits no longer, so nobody sees it.
+            GivenUpError: the caller waits no longer, so nobody sees it.
         """
         if self.is_closed():
             raise ClosedError
         if self.given_up:
-            raise CancelledError
+            raise GivenUpError
         if time.monotonic() >= self.ends:
             raise DeadlineError(
                 f"the timeout of {self.timeout:g} s passed before it was complete: "

@@ -13,9 +13,9 @@ import sys
 import threading
 import time
 import weakref
+from _queue import Empty, SimpleQueue  # what `queue` re-exports, without its Python parts
 from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from clinspan.engine import forks
