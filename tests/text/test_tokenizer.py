@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import slow_twins, small_tokenizers
+from tests.support.example_notes import EXAMPLES
 
 from clinspan import BundleError
 from clinspan.bundle.loading import STARTER
@@ -243,3 +244,37 @@ def test_a_file_that_is_no_tokenizer_is_refused(tmp_path: Path, content: str | N
         path.write_text(content)
     with pytest.raises(BundleError, match=r"tokenizer\.json"):
         Tokenizer(path)
+
+
+@pytest.mark.parametrize("text", ["\u4e2d", "\u0e17", "a", "QUJD", "1,", "\u1112\u1161\u11ab"], ids=ascii)
+def test_a_text_without_any_space_is_still_read_in_pieces(family: Tokenizer, text: str) -> None:
+    """However it is written, no piece is much longer than the others, and no cut parts a character."""
+    note = text * (100_000 // len(text))
+    pieces = list(family._pieces(note))
+    assert [start for start, _ in pieces[1:]] == [stop for _, stop in pieces[:-1]]
+    assert pieces[-1][1] == len(note)
+    assert max(stop - start for start, stop in pieces) <= tokenizer._PIECE + tokenizer._FARTHEST
+    assert all(start % len(text) == 0 for start, _ in pieces if text.startswith("\u1112"))
+
+
+def test_ideographs_have_the_tokens_of_the_whole_note_wherever_it_is_cut(
+    bert: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BERT reads each of them as a word, so that a cut between two changes nothing."""
+    note = "\u4e2d\u6587\u75c5\u6b77" * 30_000
+    pieces = bert.encode(note)
+    monkeypatch.setattr(tokenizer, "_PIECE", len(note))
+    whole = bert.encode(note)
+    for name in ("ids", "offsets", "word_ids"):
+        np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name), err_msg=name)
+
+
+def test_dropout_that_a_trainer_left_on_is_switched_off(tmp_path: Path) -> None:
+    """The same text has the same tokens at every call."""
+    backend = small_tokenizers.byte_bpe(path.read_text(encoding="utf-8") for path in EXAMPLES)
+    data = json.loads(backend.to_str())
+    data["model"]["dropout"] = 0.5
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(data))
+    family = Tokenizer(path)
+    assert len({str(family.encode("metformin and lisinopril daily").ids) for _ in range(30)}) == 1

@@ -7,7 +7,6 @@ cut where a window ends.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from clinspan.errors import InputError
 from clinspan.text.encoding import NO_WORD, Encoding
+from clinspan.text.graphemes import Clusters, is_control, is_visible
 from clinspan.text.labels import LabelSet
 from clinspan.text.words import codes_of, mark_line_ends
 
@@ -223,11 +223,12 @@ def _finish(
     limits: Sequence[float],
 ) -> list[Span]:
     found: list[Span] = []
+    clusters = Clusters(note)
     previous = 0
     for start, end, which, score in zip(
         starts.tolist(), ends.tolist(), entity.tolist(), scores.tolist(), strict=True
     ):
-        start, end = _whole_characters(note, start, end, previous)
+        start, end = _whole_characters(note, clusters, start, end, previous)
         if start >= end:
             continue
         previous = end  # a span below the threshold still keeps its characters from its neighbours
@@ -236,28 +237,26 @@ def _finish(
     return found
 
 
-def _whole_characters(note: str, start: int, end: int, previous: int) -> tuple[int, int]:
-    """Trim whitespace, and take in the combining marks of the last character and the base of the first.
+def _whole_characters(note: str, clusters: Clusters, start: int, end: int, previous: int) -> tuple[int, int]:
+    """Trim what shows nothing, and take in the rest of a character that is written in several code points.
 
-    Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers turn
-    a mark into a token by itself. Characters that the previous span took in stay with it.
+    Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers make a mark a
+    token of its own. What the previous span took in stays with it.
     """
     start = max(start, previous)
-    while start < end and note[start].isspace():
+    while start < end and _is_gap(note[start]):
         start += 1
-    while start < end and note[end - 1].isspace():
+    while start < end and _is_gap(note[end - 1]):
         end -= 1
     if start >= end:
         return start, start
-    while end < len(note) and _is_mark(note[end]):
-        end += 1
-    while start > previous and _is_mark(note[start]) and not note[start - 1].isspace():
-        start -= 1
-    return start, end
+    start, end = clusters.start(start, previous), clusters.end(end)
+    # A joiner or a mark that belongs to whitespace, as nothing else stands before it, is taken for no finding.
+    return (start, end) if is_visible(note[start:end]) else (start, start)
 
 
-def _is_mark(char: str) -> bool:
-    return char > "\u02ff" and unicodedata.category(char).startswith("M")
+def _is_gap(char: str) -> bool:
+    return char.isspace() or is_control(char)
 
 
 def _has_blank_line(gap: str) -> bool:

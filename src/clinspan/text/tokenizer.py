@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tokenizers import Tokenizer as _Backend
 from clinspan.errors import BundleError, raised_by
 from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.pairs import PairFrame
+from clinspan.text.graphemes import Clusters
 from clinspan.text.words import codes_of, is_blank, number_words, rate_cuts, trim
 
 # The version of tokenizers that is in use.
@@ -31,6 +32,11 @@ TOKENIZERS_VERSION: str = tokenizers.__version__
 # Notes are tokenized in pieces of about this many characters: `tokenizers` holds some 150 bytes a
 # character while it works, so a 5 MB note in one piece would take 750 MB.
 _PIECE = 32_768
+# The next piece begins at most so many characters later, at a space if there is one.
+_FARTHEST = 32_768
+# A cut between two pieces is tried on so many characters on each side of it, at so many places.
+_AROUND = 128
+_TRIES = 8
 
 # No vocabulary is expected to hold these letters; one without an unknown token fails on them.
 _RARE = "\u16a0 \u3400 \U00010900"
@@ -76,6 +82,8 @@ class Tokenizer:
         self._path = path
         backend.no_truncation()
         backend.no_padding()
+        if hasattr(backend.model, "dropout"):
+            backend.model.dropout = None  # left on by a trainer, it gives other tokens at every call
         self._backend = backend
         self.prefix, self.suffix = _special_frame(self._tokenize("a", add_special_tokens=True), path)
         # Only after the frame was read: from here on "[SEP]" in a note is five characters of text.
@@ -89,6 +97,7 @@ class Tokenizer:
         self.largest_id = max(_largest_id(backend, added), *frame)
         lone = backend.token_to_id("▁")
         self._lone_blank = -1 if lone is None else lone
+        self._drops_characters = "Precompiled" in str(backend.normalizer)
         self._knows_words = type(backend.model).__name__ == "WordPiece"
         self._encode_piece(_RARE, 0, len(_RARE))  # fails now rather than on the first note with such a word
 
@@ -146,20 +155,57 @@ class Tokenizer:
         raise BundleError(f"{self._path} cannot tokenize some text ({failure})")
 
     def _pieces(self, note: str) -> Iterator[tuple[int, int]]:
-        seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
         start = 0
         while len(note) - start > _PIECE:
-            found = seam.search(note, start + _PIECE)
-            if found is None:
-                break
-            yield start, found.start()
-            start = found.start()
-        yield start, len(note)
+            stop = self._seam(note, start + _PIECE)
+            yield start, stop
+            start = stop
+        if start < len(note) or start == 0:
+            yield start, len(note)
+
+    def _seam(self, note: str, place: int) -> int:
+        """Where to cut a note at or after a place, so that the tokens on both sides are those of the whole note.
+
+        A text without spaces, in ideographs say, may have no such place: then it is cut between two characters.
+        """
+        seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
+        spaces = (found.start() for found in seam.finditer(note, place, place + _FARTHEST))
+        for cut in islice(spaces, _TRIES):
+            if self._is_seam(note, cut):
+                return cut
+        if len(note) - place <= _FARTHEST:
+            return len(note)
+        clusters = Clusters(note)
+        for cut in range(place, place + _TRIES):
+            if clusters.end(cut) == cut and self._is_seam(note, cut):
+                return cut
+        return clusters.end(place)
+
+    def _is_seam(self, note: str, cut: int) -> bool:
+        before, after = note[cut - _AROUND : cut], note[cut : cut + _AROUND]
+        return self._ids(before + after) == self._ids(before) + self._ids(after)
+
+    def _dropped_at_start(self, text: str) -> int:
+        """How many characters at the start of a text the normalizer drops.
+
+        tokenizers counts them wrongly with sentencepiece's precompiled normalizer: all offsets would be too small.
+        """
+        for begin, char in enumerate(text):
+            if char.isalnum() or self._backend.normalizer.normalize_str(char):
+                return begin
+        return len(text)
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenize(_SURROGATES.sub("\ufffd", text)).ids
+        return ids
 
     def _encode_piece(self, note: str, start: int, stop: int) -> Encoding:
         # A lone surrogate cannot be written as UTF-8 and makes tokenizers raise; one replacement
         # character for each keeps every offset.
         text = _SURROGATES.sub("\ufffd", note[start:stop])
+        if self._drops_characters:
+            begin = self._dropped_at_start(text)
+            text, start = text[begin:], start + begin
         encoded = self._tokenize(text)
         ids = np.array(encoded.ids, dtype=np.int64)
         # A Unigram vocabulary holds "</s>" as a piece like any other, and finds it in a note.
