@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral
+from pathlib import Path
 
 from clinspan.errors import InputError
 
@@ -27,6 +29,22 @@ def whole(name: str, value: object, *, least: int, unit: str = "") -> int:
     if value < least:
         raise InputError(f"{name} is {value}{unit and f' {unit}'}: expected at least {least}")
     return int(value)
+
+
+def as_path(name: str, value: object) -> Path | None:
+    """The path that an option gives, or None.
+
+    Raises:
+        InputError: it is not a path, or one in bytes.
+
+    >>> as_path("path", "bundle").name
+    'bundle'
+    """
+    of_kind(name, value, (str, os.PathLike), "a path")
+    try:
+        return None if value is None else Path(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(f"{name} is a path in bytes: expected a str") from None
 
 
 def of_kind(name: str, value: object, kinds: tuple[type, ...], expected: str) -> None:

@@ -13,13 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from clinspan.errors import BundleError, InputError
 
 # The largest manifests hold a report on each of thousands of notes, and stay below a tenth of this.
 MAX_JSON_BYTES = 8 * 2**20
 MAX_NAME = 200
+
+_PIECE = 2**20
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -30,12 +32,21 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            content = stream.read(limit + 1)
+            return _read_stream(stream, limit, path)
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > limit:
-        raise BundleError(f"{path} is larger than {limit} bytes, the most that is read of such a file")
-    return content
+
+
+def _read_stream(stream: BinaryIO, limit: int, path: Path) -> bytes:
+    """Read piece by piece: memory is asked for as the file needs it, not as much as the limit allows."""
+    pieces = []
+    size = 0
+    while piece := stream.read(_PIECE):
+        pieces.append(piece)
+        size += len(piece)
+        if size > limit:
+            raise BundleError(f"{path} is larger than {limit} bytes, the most that is read of such a file")
+    return b"".join(pieces)
 
 
 def parse_json(

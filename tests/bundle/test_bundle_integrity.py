@@ -144,14 +144,14 @@ def test_the_tokenizer_that_was_hashed_is_the_one_that_is_used(
 ) -> None:
     """A file replaced between the check and the loading changes nothing: it is read once."""
     expected = spans_of(folder)
-    check = files._check_hash
+    check = files.check_hash
 
     def replace_then_check(path: Path, sha256: str, record: FileRecord) -> None:
         if path.name == TOKENIZER:
             path.write_bytes(b"{}")
         check(path, sha256, record)
 
-    monkeypatch.setattr(files, "_check_hash", replace_then_check)
+    monkeypatch.setattr(files, "check_hash", replace_then_check)
     assert spans_of(folder) == expected
     assert (folder / TOKENIZER).read_bytes() == b"{}", "it was replaced"
 

@@ -191,8 +191,8 @@ def three_dimensions() -> bytes:
 
 def one_token() -> bytes:
     """Logits of the first token alone, whatever is asked; the graph does not show it."""
-    choose = node("Compress", ["all", "first"], ["logits"], attributes=[attribute("axis", 1)])
-    first = tensor("first", np.array([True]))
+    choose = node("Gather", ["all", "first"], ["logits"], attributes=[attribute("axis", 1)])
+    first = tensor("first", np.array([0]))
     return table_model(table(400), first, nodes=[lookup(logits="all"), choose])
 
 

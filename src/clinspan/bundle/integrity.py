@@ -53,13 +53,13 @@ def verified(folder: Path, record: FileRecord, verify: str) -> Path:
     Raises:
         BundleError: it is missing, leaves the folder, or is not the file that was recorded.
     """
-    path = _found(folder, record)
+    path = found_file(folder, record)
     if verify == "off":
         return path
     try:
-        _check_size(path, path.stat().st_size, record)
+        check_size(path, path.stat().st_size, record)
         if verify == "full" and record.sha256:
-            _check_hash(path, record_file(folder, record.path).sha256, record)
+            check_hash(path, record_file(folder, record.path).sha256, record)
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
     return path
@@ -69,18 +69,19 @@ def verified_content(folder: Path, record: FileRecord, verify: str, *, limit: in
     """The content of a file: the very bytes that were checked.
 
     Raises:
-        BundleError: as for `verified`, or it is longer than `limit` bytes.
+        BundleError: it is missing, leaves the folder, is not the file that was recorded, or is longer than `limit` bytes.
     """
-    path = _found(folder, record)
+    path = found_file(folder, record)
     content = read_bytes(path, limit)
     if verify != "off":
-        _check_size(path, len(content), record)
+        check_size(path, len(content), record)
     if verify == "full" and record.sha256:
-        _check_hash(path, hashlib.sha256(content).hexdigest(), record)
+        check_hash(path, hashlib.sha256(content).hexdigest(), record)
     return content
 
 
-def _found(folder: Path, record: FileRecord) -> Path:
+def found_file(folder: Path, record: FileRecord) -> Path:
+    """The path of a file of a folder; raises BundleError where it is missing or leaves the folder."""
     check_name(record.path)
     path = folder / record.path
     try:
@@ -92,11 +93,13 @@ def _found(folder: Path, record: FileRecord) -> Path:
     return path
 
 
-def _check_size(path: Path, size: int, record: FileRecord) -> None:
+def check_size(path: Path, size: int, record: FileRecord) -> None:
+    """Raise BundleError unless a file has the recorded size."""
     if size != record.size:
         raise BundleError(f"{path} has {size} bytes, expected {record.size}: it is damaged or was replaced")
 
 
-def _check_hash(path: Path, sha256: str, record: FileRecord) -> None:
+def check_hash(path: Path, sha256: str, record: FileRecord) -> None:
+    """Raise BundleError unless a file has the recorded hash."""
     if sha256 != record.sha256:
         raise BundleError(f"{path} does not have the recorded sha256: it is damaged or was replaced")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from clinspan.bundle.integrity import VERIFY
 from clinspan.engine.profile import read_profile
 from clinspan.errors import InputError
-from clinspan.options import of_kind, whole
+from clinspan.options import as_path, of_kind, whole
 
 # To tokenize a note of this length takes 400 MB, and to read it minutes; a longer text is hardly a note.
 MAX_CHARACTERS = 20_000_000
@@ -97,6 +96,8 @@ def with_given(options: LoadOptions | None, **given: Any) -> LoadOptions:
         **{name: value for name, value in given.items() if value is not None},
     )
     _check_kinds(chosen)
+    if chosen.public_key is not None:
+        chosen = replace(chosen, public_key=Path(chosen.public_key).absolute())
     return chosen if chosen.profile is None else _with_profile(chosen, Path(chosen.profile))
 
 
@@ -112,7 +113,7 @@ def _with_profile(options: LoadOptions, profile: Path) -> LoadOptions:
 
 def _check_kinds(options: LoadOptions) -> None:
     for name in ("profile", "public_key"):
-        of_kind(name, getattr(options, name), (str, os.PathLike), "a path")
+        as_path(name, getattr(options, name))
     of_kind("session_options", options.session_options, (Mapping,), "a mapping")
     if options.threads is not None:
         whole("threads", options.threads, least=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 
 from clinspan.bundle.load_options import LoadOptions, with_given
 from clinspan.bundle.manifest import Bundle, open_bundle
-from clinspan.bundle.self_check import check_answer, check_frame, checked_model
+from clinspan.bundle.model_file import ModelFile
+from clinspan.bundle.self_check import check_answer, check_frame
 from clinspan.bundle.tasks import ANSWERS, TOKENS, check_task, width_of
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
 from clinspan.engine.providers import Device
 from clinspan.engine.session import Session
 from clinspan.errors import BundleError, InputError
-from clinspan.options import of_kind
+from clinspan.options import as_path
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import check
 
@@ -68,9 +68,9 @@ def origin_of(path: str | Path | None, options: LoadOptions | None, **given: Any
     Raises:
         InputError: one of them makes no sense.
     """
-    of_kind("path", path, (str, os.PathLike), "a path")
+    folder = as_path("path", path)
     chosen = with_given(options, **given)
-    return Origin(None if path is None else Path(path).absolute(), chosen)
+    return Origin(None if folder is None else folder.absolute(), chosen)
 
 
 def load(origin: Origin, task: str = TOKENS) -> Loaded:
@@ -95,10 +95,13 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     if device.kind == "cpu":
         cores = available_cores() if options.threads is None else options.threads
 
+    # Checked each time that a session is made: the file may have been replaced meanwhile.
+    model_file = ModelFile(bundle, precision, tokenizer)
+
     def session(threads: int) -> Session:
         return Session(
-            # Checked each time: the file may have been replaced since the first session was made.
-            checked_model(bundle, precision, tokenizer),
+            model_file.path,
+            opened=model_file.opened,
             device=device,
             classes=width_of(bundle.head),
             answer=ANSWERS[task],

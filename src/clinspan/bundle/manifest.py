@@ -132,7 +132,7 @@ class Bundle:
         """The tokenizer.json, checked as far as `verify` says: these bytes, not a file that may change.
 
         Raises:
-            BundleError: as for `file`, or it is too large.
+            BundleError: it is missing, leaves the folder, is not the file that was recorded, or is too large.
         """
         return verified_content(self.path, self.tokenizer, self.verify, limit=MAX_TOKENIZER_BYTES)
 

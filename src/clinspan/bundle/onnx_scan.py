@@ -1,9 +1,8 @@
-"""Read an .onnx file before onnxruntime loads it: the files that it refers to, the sizes of its tables.
+"""Read an .onnx file before onnxruntime loads it: its operators, the files that it refers to, the sizes of its tables.
 
 A graph may keep weights in other files, at any path, or at an address in memory. onnxruntime 1.20 reads
 /etc/passwd as weights, and ends the process on an address; newer versions refuse both
-(https://onnx.ai/onnx/repo-docs/ExternalData.html). Only messages that lead to tensors are walked, so
-that a model of 110 MB takes 3 ms; the weights themselves are passed over unread.
+(https://onnx.ai/onnx/repo-docs/ExternalData.html). The weights themselves are passed over unread.
 """
 
 from __future__ import annotations
@@ -11,28 +10,44 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from clinspan.errors import BundleError
-
-# Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto) that lead from the
-# model to its tensors.
-_MODEL, _GRAPH, _NODE, _ATTRIBUTE, _TENSOR, _SPARSE, _FUNCTION, _TRAINING = range(8)
-_CHILDREN: dict[int, dict[int, int]] = {
-    _MODEL: {7: _GRAPH, 20: _TRAINING, 25: _FUNCTION},
-    _GRAPH: {1: _NODE, 5: _TENSOR, 15: _SPARSE},
-    _NODE: {5: _ATTRIBUTE},
-    _ATTRIBUTE: {5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH, 22: _SPARSE, 23: _SPARSE},
-    _SPARSE: {1: _TENSOR, 2: _TENSOR},
-    _FUNCTION: {7: _NODE, 11: _ATTRIBUTE},
-    _TRAINING: {1: _GRAPH, 2: _GRAPH},
-}
-_NODE_INPUT, _NODE_OPERATOR = 1, 4
-_TENSOR_DIMS, _TENSOR_NAME, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 8, 13, 14
+# Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+_MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTION = 7, 20, 25
+_GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_SPARSE = 1, 5, 15
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
+_ATTRIBUTE_NAME, _ATTRIBUTE_INTEGER, _ATTRIBUTE_TENSOR = 1, 3, 5
+# Attributes that hold graphs, several tensors or sparse ones.
+_ATTRIBUTE_OTHERS = {6: "subgraph", 10: "tensors", 11: "subgraph", 22: "sparse", 23: "sparse"}
+_TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 2, 8, 9, 13, 14
+_TENSOR_INT32, _TENSOR_INT64 = 5, 7
 _VARINT, _LENGTH = 0, 2
 _FIXED = {1: 8, 5: 4}
-# As deep as protobuf itself reads.
-_MAX_DEPTH = 100
+# A constant divisor is a number or a few; more need not be read.
+_FEW_BYTES = 64
+# Encoders of 48 layers have some 5,000 nodes and constants. What is far beyond is not read, for each takes memory here.
+_MOST_PARTS = 100_000
+_MOST_DIMENSIONS = 64
+
+
+@dataclass(slots=True)
+class Tensor:
+    """A constant: its dimensions, element type (onnx.TensorProto.DataType), and its bytes where they are few."""
+
+    dims: list[int]
+    kind: int
+    few: bytes | None
+
+
+@dataclass(slots=True)
+class Node:
+    """A node: operator, domain, the names that it reads and gives, its whole-number and its tensor attributes."""
+
+    operator: str
+    domain: str
+    inputs: list[bytes]
+    outputs: list[bytes]
+    integers: dict[bytes, int]
+    tensors: dict[bytes, Tensor]
 
 
 @dataclass(slots=True)
@@ -40,124 +55,167 @@ class Outline:
     """The parts of a graph that are checked before it is loaded.
 
     Attributes:
+        nodes: in order.
+        constants: initializers by name.
         external: tensors kept outside the file -> where, as the file names it.
-        rows: tables that `input_ids` choose rows of -> their rows.
+        unusual: kinds of parts that no encoder has, such as functions, subgraphs and sparse tensors.
     """
 
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[bytes, Tensor] = field(default_factory=dict)
     external: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
+    unusual: set[str] = field(default_factory=set)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Tables that `input_ids` choose rows of -> their rows."""
+        found: dict[str, int] = {}
+        for node in self.nodes:
+            if node.operator == "Gather" and node.inputs[1:] == [b"input_ids"]:
+                table = self.constants.get(node.inputs[0])
+                if table is not None and table.dims:
+                    found[node.inputs[0].decode("utf-8", "replace")] = table.dims[0]
+        return found
 
 
-def read_outline(path: Path) -> Outline:
+def scan(data: mmap.mmap | bytes) -> Outline:
     """Walk an .onnx file.
 
     Raises:
-        BundleError: it is not a protobuf message.
+        ValueError, IndexError: it is not a protobuf message.
     """
-    try:
-        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _Walk(data).outline()
-    except OSError as error:
-        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
-    except (ValueError, IndexError) as error:  # ValueError also for an empty file
-        raise BundleError(f"{path} is not an ONNX file: it is not a protobuf message") from error
+    outline = Outline()
+    for number, wire, value, stop in _fields(data, 0, len(data)):
+        if wire == _LENGTH and number == _MODEL_GRAPH:
+            _graph(data, value, stop, outline)
+        elif number == _MODEL_FUNCTION:
+            outline.unusual.add("function")
+        elif number == _MODEL_TRAINING:
+            outline.unusual.add("training")
+    return outline
 
 
-class _Walk:
-    def __init__(self, data: mmap.mmap) -> None:
-        self._data = data
-        self._external: dict[str, str] = {}
-        self._first_dims: dict[bytes, int] = {}
-        self._tables: list[bytes] = []
-
-    def outline(self) -> Outline:
-        self._message(_MODEL, 0, len(self._data), 0)
-        rows = {
-            name.decode("utf-8", "replace"): self._first_dims[name]
-            for name in self._tables
-            if name in self._first_dims
-        }
-        return Outline(self._external, rows)
-
-    def _message(self, kind: int, start: int, end: int, depth: int) -> None:
-        if depth > _MAX_DEPTH:
-            raise ValueError("nested too deep")
-        if kind == _TENSOR:
-            self._tensor(start, end)
+def _graph(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> None:
+    for number, wire, value, stop in _fields(data, start, end):
+        if len(outline.nodes) + len(outline.constants) > _MOST_PARTS:
+            outline.unusual.add("size")
             return
-        if kind == _NODE:
-            # Most of a model's messages are nodes, of which few look up a row or hold a tensor elsewhere.
-            node = self._data[start:end]
-            if b"input_ids" in node:
-                self._node(start, end)
-            if b"location" not in node:
-                return
-        children = _CHILDREN[kind]
-        for number, wire, value, stop in self._fields(start, end):
-            if wire == _LENGTH and number in children:
-                self._message(children[number], value, stop, depth + 1)
+        if wire != _LENGTH:
+            continue
+        if number == _GRAPH_NODE:
+            outline.nodes.append(_node(data, value, stop, outline))
+        elif number == _GRAPH_TENSOR:
+            name, tensor = _tensor(data, value, stop, outline)
+            outline.constants[name] = tensor
+        elif number == _GRAPH_SPARSE:
+            outline.unusual.add("sparse")
 
-    def _node(self, start: int, end: int) -> None:
-        inputs: list[bytes] = []
-        operator = b""
-        for number, wire, value, stop in self._fields(start, end):
-            if wire == _LENGTH and number == _NODE_INPUT:
-                inputs.append(self._data[value:stop])
-            elif wire == _LENGTH and number == _NODE_OPERATOR:
-                operator = self._data[value:stop]
-        if operator == b"Gather" and inputs[1:] == [b"input_ids"]:
-            self._tables.append(inputs[0])
 
-    def _tensor(self, start: int, end: int) -> None:
-        name = b""
-        dims: list[int] = []
-        outside = False
-        entries: dict[bytes, bytes] = {}
-        for number, wire, value, stop in self._fields(start, end):
-            if number == _TENSOR_DIMS and wire == _VARINT:
-                dims.append(value)
-            elif number == _TENSOR_DIMS and wire == _LENGTH:
-                while value < stop:
-                    dim, value = self._varint(value)
-                    dims.append(dim)
-            elif number == _TENSOR_NAME and wire == _LENGTH:
-                name = self._data[value:stop]
-            elif number == _TENSOR_EXTERNAL and wire == _LENGTH:
-                outside = True
-                entry = {n: self._data[v:s] for n, w, v, s in self._fields(value, stop) if w == _LENGTH}
-                entries[entry.get(1, b"")] = entry.get(2, b"")
-            elif number == _TENSOR_LOCATION and wire == _VARINT:
-                outside = outside or value != 0
-        if dims:
-            self._first_dims[name] = dims[0]
-        if outside:
-            place = entries.get(b"location", b"").decode("utf-8", "replace")
-            self._external[name.decode("utf-8", "replace")] = place
+def _node(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> Node:
+    node = Node("", "", [], [], {}, {})
+    for number, wire, value, stop in _fields(data, start, end):
+        if wire != _LENGTH:
+            continue
+        if number == _NODE_INPUT:
+            node.inputs.append(data[value:stop])
+        elif number == _NODE_OUTPUT:
+            node.outputs.append(data[value:stop])
+        elif number == _NODE_OPERATOR:
+            node.operator = data[value:stop].decode("utf-8", "replace")
+        elif number == _NODE_DOMAIN:
+            node.domain = data[value:stop].decode("utf-8", "replace")
+        elif number == _NODE_ATTRIBUTE:
+            _attribute(data, value, stop, node, outline)
+    return node
 
-    def _fields(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """Number, wire type, and value, or where the bytes of each field of a message start and stop."""
-        while start < end:
-            tag, value = self._varint(start)
-            number, wire = tag >> 3, tag & 7
-            if wire == _LENGTH:
-                size, value = self._varint(value)
-                stop = value + size
-            elif wire == _VARINT:
-                value, stop = self._varint(value)
-            elif wire in _FIXED:
-                stop = value + _FIXED[wire]
-            else:
-                raise ValueError("a wire type that ONNX does not use")
-            if stop > end or not 0 < number < 2**29:
-                raise ValueError("a field that does not end in its message")
-            yield number, wire, value, stop
-            start = stop
 
-    def _varint(self, start: int) -> tuple[int, int]:
-        value = 0
-        for place in range(10):
-            byte = self._data[start + place]
-            value |= (byte & 0x7F) << (7 * place)
-            if byte < 0x80:
-                return value, start + place + 1
-        raise ValueError("a number longer than protobuf allows")
+def _attribute(data: mmap.mmap | bytes, start: int, end: int, node: Node, outline: Outline) -> None:
+    name = b""
+    for number, wire, value, stop in _fields(data, start, end):
+        if number == _ATTRIBUTE_NAME and wire == _LENGTH:
+            name = data[value:stop]
+        elif number == _ATTRIBUTE_INTEGER and wire == _VARINT:
+            node.integers[name] = value
+        elif number == _ATTRIBUTE_TENSOR and wire == _LENGTH:
+            _, node.tensors[name] = _tensor(data, value, stop, outline)
+        elif number in _ATTRIBUTE_OTHERS:
+            outline.unusual.add(_ATTRIBUTE_OTHERS[number])
+
+
+def _tensor(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> tuple[bytes, Tensor]:
+    name, tensor, outside = b"", Tensor([], 0, None), False
+    entries: dict[bytes, bytes] = {}
+    for number, wire, value, stop in _fields(data, start, end):
+        if number == _TENSOR_DIMS:
+            dims = (
+                [value] if wire == _VARINT else _packed(data, value, min(stop, value + 10 * _MOST_DIMENSIONS))
+            )
+            tensor.dims += dims[: _MOST_DIMENSIONS - len(tensor.dims)]
+        elif number == _TENSOR_TYPE and wire == _VARINT:
+            tensor.kind = value
+        elif number == _TENSOR_NAME and wire == _LENGTH:
+            name = data[value:stop]
+        elif number == _TENSOR_RAW and wire == _LENGTH and stop - value <= _FEW_BYTES:
+            tensor.few = data[value:stop]
+        elif number in (_TENSOR_INT32, _TENSOR_INT64):
+            tensor.few = _few_integers(data, wire, value, stop, tensor.few)
+        elif number == _TENSOR_EXTERNAL and wire == _LENGTH:
+            outside = True
+            entry = {n: data[v:s] for n, w, v, s in _fields(data, value, stop) if w == _LENGTH}
+            entries[entry.get(1, b"")] = entry.get(2, b"")
+        elif number == _TENSOR_LOCATION and wire == _VARINT:
+            outside = outside or value != 0
+    if outside:
+        place = entries.get(b"location", b"").decode("utf-8", "replace")
+        outline.external[name.decode("utf-8", "replace")] = place
+    return name, tensor
+
+
+def _few_integers(
+    data: mmap.mmap | bytes, wire: int, value: int, stop: int, before: bytes | None
+) -> bytes | None:
+    """Numbers that are not stored as raw bytes, as little-endian int64, while they are few."""
+    numbers = [value] if wire == _VARINT else _packed(data, value, min(stop, value + _FEW_BYTES))
+    few = (before or b"") + b"".join((number % 2**64).to_bytes(8, "little") for number in numbers)
+    return few[: 8 * _FEW_BYTES]
+
+
+def _packed(data: mmap.mmap | bytes, start: int, end: int) -> list[int]:
+    numbers = []
+    while start < end:
+        number, start = _varint(data, start)
+        numbers.append(number)
+    return numbers
+
+
+def _fields(data: mmap.mmap | bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Number, wire type, and value, or where the bytes of each field of a message start and stop."""
+    while start < end:
+        tag, value = _varint(data, start)
+        number, wire = tag >> 3, tag & 7
+        if wire == _LENGTH:
+            size, value = _varint(data, value)
+            stop = value + size
+        elif wire == _VARINT:
+            value, stop = _varint(data, value)
+        elif wire in _FIXED:
+            stop = value + _FIXED[wire]
+        else:
+            raise ValueError("a wire type that ONNX does not use")
+        if stop > end or not 0 < number < 2**29:
+            raise ValueError("a field that does not end in its message")
+        yield number, wire, value, stop
+        start = stop
+
+
+def _varint(data: mmap.mmap | bytes, start: int) -> tuple[int, int]:
+    byte = data[start]
+    if byte < 0x80:  # most are
+        return byte, start + 1
+    value = 0
+    for place in range(10):
+        byte = data[start + place]
+        value |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            return value, start + place + 1
+    raise ValueError("a number longer than protobuf allows")

@@ -8,7 +8,8 @@ import numpy as np
 
 from clinspan.bundle.integrity import check_name
 from clinspan.bundle.manifest import Bundle
-from clinspan.bundle.onnx_scan import read_outline
+from clinspan.bundle.onnx_operators import check_operators
+from clinspan.bundle.onnx_scan import Outline
 from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.engine.session import Session
 from clinspan.errors import BundleError, InferenceError
@@ -30,26 +31,15 @@ def check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
         )
 
 
-def checked_model(bundle: Bundle, precision: str, tokenizer: Tokenizer) -> Path:
-    """The file of a model, checked as far as the bundle's `verify` says, its graph included.
+def check_graph(bundle: Bundle, precision: str, outline: Outline, tokenizer: Tokenizer) -> None:
+    """Check, before onnxruntime sees a model, its operators, its files, and that it has a row for every token.
 
     Raises:
-        BundleError: it is not the recorded file, needs other files, or has no row for some token.
-    """
-    path = bundle.file(bundle.models[precision])
-    if bundle.verify != "off":
-        check_graph(bundle, precision, path, tokenizer)
-    return path
-
-
-def check_graph(bundle: Bundle, precision: str, path: Path, tokenizer: Tokenizer) -> None:
-    """Check, before onnxruntime sees a model, that it keeps to its folder and has a row for every token.
-
-    Raises:
-        BundleError: it does not.
+        BundleError: an operator is not one that encoders need, a tensor lies elsewhere, or a table is too short.
     """
     record = bundle.models[precision]
-    outline = read_outline(path)
+    path = bundle.path / record.path
+    check_operators(outline, path)
     for tensor, place in outline.external.items():
         _check_external(path, tensor, place, recorded=bool(record.sha256))
     largest = tokenizer.largest_id
@@ -81,7 +71,8 @@ def _check_external(path: Path, tensor: str, place: str, *, recorded: bool) -> N
 def check_answer(bundle: Bundle, precision: str, session: Session, tokenizer: Tokenizer) -> None:
     """Run a model once, on its special tokens around the largest token id and the unknown token.
 
-    With `verify` off nothing is run.
+    A bundle whose exporter did not compare the model over full windows is run on a full one, so that a model
+    with fewer positions than it claims fails now. With `verify` off nothing is run.
 
     Raises:
         BundleError: it does not run, or its logits are of the wrong shape or not finite.
@@ -89,6 +80,8 @@ def check_answer(bundle: Bundle, precision: str, session: Session, tokenizer: To
     if bundle.verify == "off":
         return
     content = np.array([tokenizer.largest_id, tokenizer.unknown_id], dtype=np.int64)
+    if not bundle.parity:
+        content = np.resize(content, bundle.window)
     ids = np.stack([tokenizer.frame(content)] * 2)
     ids[1, -1] = tokenizer.pad_id
     mask = np.ones_like(ids)

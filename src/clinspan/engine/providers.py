@@ -59,11 +59,14 @@ def session_options(ort: Any, threads: int, options: Mapping[str, Any] | None) -
         if not isinstance(key, str):
             raise InputError(f"session_options: a name is a {type(key).__name__}, expected a str")
         if "." in key:
-            settings.add_session_config_entry(key, str(value))
+            try:
+                settings.add_session_config_entry(key, str(value))
+            except Exception as error:
+                raise InputError(f"session_options: onnxruntime refuses this value of {key[:80]}") from error
         elif hasattr(settings, key) and not callable(getattr(settings, key)):
             try:
                 setattr(settings, key, value)
-            except TypeError as error:
+            except Exception as error:
                 raise InputError(
                     f"session_options: onnxruntime takes no {type(value).__name__} for {key}"
                 ) from error

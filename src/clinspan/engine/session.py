@@ -8,7 +8,8 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,7 @@ from clinspan.errors import (
     ClosedError,
     DeviceError,
     InferenceError,
+    InputError,
     MissingDependencyError,
     raised_by,
 )
@@ -32,6 +34,11 @@ _log = logging.getLogger(__name__)
 
 Logits = npt.NDArray[np.float32]
 _INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+# A model that gives its input back: IR version 8, operator set 17, one node of the kind Identity.
+_IDENTITY_MODEL = bytes.fromhex(
+    "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a02080162"
+    "0f0a0179120a0a08080112040a02080142040a001011"
+)
 _LOGITS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
@@ -56,6 +63,7 @@ class Session:
         device: Device,
         classes: int,
         answer: ModelOutput = TOKEN_LOGITS,
+        opened: Callable[[], AbstractContextManager[str]] | None = None,
         threads: int = 1,
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -66,6 +74,8 @@ class Session:
             device: where to run; anything but that raises.
             classes: labels that the logits must have, or numbers of a vector.
             answer: which output is read.
+            opened: checks the file each time that it is loaded, and gives the name to load it by; None to load
+                `path` unchecked, and only as long as it is not replaced.
             threads: threads that share the work of one run (onnxruntime's intra-op threads).
             options: onnxruntime settings: names of `SessionOptions` attributes, or configuration keys
                 such as "session.intra_op.allow_spinning"; they win over the settings made here.
@@ -76,9 +86,7 @@ class Session:
             BundleError: onnxruntime cannot load the file, or it does not give such an answer.
         """
         ort = _onnxruntime()
-        self._start = partial(_start, ort, path, device, threads, options)
-        self._path = path
-        self._file = _identity(path)
+        self._start = partial(_start, ort, path, opened or _unchanged(path), device, threads, options)
         self._session: Any = self._start()
         self._closed = False
         self.provider: str = self._session.get_providers()[0]
@@ -123,14 +131,18 @@ class Session:
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
         session = self._session or self._started_again()
         inputs = {name: feed[name] for name in self._inputs}
+        failure = ""
         try:
             logits = forks.between_forks(lambda: self._run(session, inputs))
         except Exception as error:
             if not raised_by(error, "onnxruntime"):
                 raise
+            failure = type(error).__name__
+        # Out here, so that no error carries onnxruntime's own, which may say which tokens the note holds.
+        if failure:
             raise InferenceError(
-                f"the model failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens"
-            ) from error
+                f"the model failed on a batch of {ids.shape[0]} x {ids.shape[1]} tokens ({failure})"
+            )
         logits = np.asarray(logits, dtype=np.float32)
         expected = (*(ids.shape if self.answer.per_token else ids.shape[:1]), self._classes)
         if logits.shape != expected:
@@ -159,11 +171,6 @@ class Session:
             raise DeviceError(
                 "a model on a GPU cannot be used in a process forked after it was loaded: load it in the "
                 "child, or start processes with the method 'spawn'"
-            )
-        if _identity(self._path) != self._file:
-            raise BundleError(
-                f"{self._path} is not the file that was loaded before this process was forked: "
-                "load the new one with Recognizer.load"
             )
         session = self._session = self._start()
         if self._closed:  # meanwhile: this run is the last
@@ -210,8 +217,21 @@ class Session:
         return name
 
 
+def _unchanged(path: Path) -> Callable[[], AbstractContextManager[str]]:
+    """Give a file's own name each time, as long as it is the file that is there now."""
+    first = _identity(path)
+
+    @contextmanager
+    def opened() -> Iterator[str]:
+        if _identity(path) != first:
+            raise BundleError(f"{path} is not the file that was loaded first: it was replaced")
+        yield str(path)
+
+    return opened
+
+
 def _identity(path: Path) -> tuple[int, ...]:
-    """Return values that change when a file is written or replaced; empty if the file is missing."""
+    """What changes when a file is written or replaced; empty where there is no file."""
     try:
         found = path.stat()
     except OSError:
@@ -219,14 +239,21 @@ def _identity(path: Path) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[str, Any] | None) -> Any:
+def _start(
+    ort: Any,
+    path: Path,
+    opened: Callable[[], AbstractContextManager[str]],
+    device: Device,
+    threads: int,
+    options: Mapping[str, Any] | None,
+) -> Any:
     """An `onnxruntime.InferenceSession` on the device asked for."""
     provider = provider_of(ort, device)
     settings = session_options(ort, threads, options)
 
-    def make() -> Any:
+    def make(name: str) -> Any:
         return ort.InferenceSession(
-            str(path),
+            name,
             settings,
             providers=[provider],
             disabled_optimizers=SLOWER_WHEN_FUSED.get(device.kind),
@@ -234,17 +261,19 @@ def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[
             enable_fallback=0,
         )
 
-    try:
-        session = forks.between_forks(make)
-        session.disable_fallback()  # for runs, also where the version does not know the option
-    except Exception as error:
-        if not raised_by(error, "onnxruntime"):
-            raise
-        if device.kind != "cpu":
-            raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
-        raise BundleError(
-            f"onnxruntime {ort.__version__} cannot load {path.name}: {_reason(error)}"
-        ) from error
+    with opened() as name:
+        try:
+            session = forks.between_forks(partial(make, name))
+            session.disable_fallback()  # for runs, also where the version does not know the option
+        except Exception as error:
+            if not raised_by(error, "onnxruntime"):
+                raise
+            _blame_options(ort, options or {})
+            if device.kind != "cpu":
+                raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
+            raise BundleError(
+                f"onnxruntime {ort.__version__} cannot load {path.name}: {_reason(error)}"
+            ) from error
     _return_memory()
     # onnxruntime drops a provider that fails to start and goes on without it
     # (https://github.com/microsoft/onnxruntime/issues/17801).
@@ -252,6 +281,18 @@ def _start(ort: Any, path: Path, device: Device, threads: int, options: Mapping[
     if started != provider[0]:
         raise DeviceError(f"asked for {provider[0]}, and onnxruntime started {started} instead")
     return session
+
+
+def _blame_options(ort: Any, options: Mapping[str, Any]) -> None:
+    """Raise InputError where an option stops a model that does nothing, and so would stop any."""
+    for name, value in options.items():
+        try:
+            settings = session_options(ort, 1, {name: value})
+            ort.InferenceSession(_IDENTITY_MODEL, settings, providers=[CPU_PROVIDER])
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"session_options: onnxruntime refuses this value of {name}") from error
 
 
 def _run_bound(

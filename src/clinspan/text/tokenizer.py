@@ -22,8 +22,8 @@ from tokenizers import Tokenizer as _Backend
 
 from clinspan.errors import BundleError, raised_by
 from clinspan.text.encoding import NO_WORD, Encoding
-from clinspan.text.pairs import PairFrame
 from clinspan.text.graphemes import Clusters
+from clinspan.text.pairs import PairFrame
 from clinspan.text.words import codes_of, is_blank, number_words, rate_cuts, trim
 
 # The version of tokenizers that is in use.
