@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -178,6 +179,13 @@ def test_what_cannot_be_iterated_is_no_notes(family: Recognizer, notes: Any) -> 
         {"reuse": None},
         {"session_options": ["x"]},
         {"session_options": {1: 2}},
+        {"session_options": {"session.x": "y" * 100_000}},
+        {"session_options": {"log_severity_level": 99}},
+        {"public_key": 3},
+        {"public_key": []},
+        {"public_key": os.fsencode("x")},
+        {"verify": np.array(["full", "off"])},
+        {"verify": None},
         {"profile": 3},
         {"path": 3},
     ],

@@ -251,7 +251,8 @@ def _whole_characters(note: str, clusters: Clusters, start: int, end: int, previ
     if start >= end:
         return start, start
     start, end = clusters.start(start, previous), clusters.end(end)
-    # A joiner or a mark that belongs to whitespace, as nothing else stands before it, is taken for no finding.
+    while start < end and _is_gap(note[start]):  # a mark on whitespace is left out with it
+        start = clusters.end(start + 1)
     return (start, end) if is_visible(note[start:end]) else (start, start)
 
 

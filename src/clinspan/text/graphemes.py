@@ -34,13 +34,13 @@ class Clusters:
 
     def start(self, place: int, least: int = 0) -> int:
         """The last edge of a cluster at or before a place, but none before `least`."""
-        while place > least and not self._parts(place):
+        while place > least and not self.is_edge(place):
             place -= 1
         return place
 
     def end(self, place: int) -> int:
         """The first edge of a cluster at or after a place."""
-        while 0 < place < len(self._text) and not self._parts(place):
+        while 0 < place < len(self._text) and not self.is_edge(place):
             place += 1
         return place
 
@@ -52,8 +52,8 @@ class Clusters:
                 return True
         return False
 
-    def _parts(self, place: int) -> bool:
-        """Whether the characters before and after a place belong to two clusters."""
+    def is_edge(self, place: int) -> bool:
+        """Whether a cluster ends, and the next one begins, at a place."""
         if not 0 < place < len(self._text):
             return True
         before, after = self._text[place - 1], self._text[place]

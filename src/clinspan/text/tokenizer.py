@@ -176,10 +176,11 @@ class Tokenizer:
         if len(note) - place <= _FARTHEST:
             return len(note)
         clusters = Clusters(note)
-        for cut in range(place, place + _TRIES):
-            if clusters.end(cut) == cut and self._is_seam(note, cut):
+        edges = [cut for cut in range(place, place + _AROUND) if clusters.is_edge(cut)]
+        for cut in edges[:_TRIES]:
+            if self._is_seam(note, cut):
                 return cut
-        return clusters.end(place)
+        return edges[0] if edges else place
 
     def _is_seam(self, note: str, cut: int) -> bool:
         before, after = note[cut - _AROUND : cut], note[cut : cut + _AROUND]
