@@ -11,7 +11,7 @@ import pytest
 from tests.support import bundles, example_notes, onnx_models, processes, small_tokenizers
 
 from clinspan import BundleError, InferenceError, LoadOptions, Recognizer
-from clinspan.bundle import model_file
+from clinspan.bundle.integrity import check_hash
 from clinspan.bundle.manifest import MANIFEST
 
 NOTE = "Metformin 500 mg for diabetes."
@@ -48,13 +48,13 @@ def test_a_rename_between_check_and_load_cannot_win(folder: Path, monkeypatch: p
     """The file that was hashed is the one that is loaded, though its name leads elsewhere by then."""
     with Recognizer.load(folder, threads=1) as recognizer:
         expected = recognizer.recognize(NOTE)
-    check = model_file.check_hash
+    check = check_hash
 
     def check_then_replace(path: Path, sha256: str, record: object) -> None:
         check(path, sha256, record)  # type: ignore[arg-type]
         replace_model(folder)
 
-    monkeypatch.setattr(model_file, "check_hash", check_then_replace)
+    monkeypatch.setattr("clinspan.bundle.model_file.check_hash", check_then_replace)
     with Recognizer.load(folder, threads=1) as recognizer:
         assert recognizer.recognize(NOTE) == expected
     monkeypatch.undo()

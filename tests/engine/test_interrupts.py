@@ -105,7 +105,7 @@ def test_forks_do_not_wait_after_interrupts(folder: Path) -> None:
     said = processes.run(
         """
 import os, sys, time
-from tests.promises.test_interrupts import SoftTimeLimitError, interrupted_at
+from tests.engine.test_interrupts import SoftTimeLimitError, interrupted_at
 from clinspan import Recognizer
 
 recognizer = Recognizer.load(sys.argv[1], threads=1)
