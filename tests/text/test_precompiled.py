@@ -25,7 +25,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_characters_that_are_dropped_at_the_start_move_no_offset(tokenizer: Tokenizer, count: int) -> None:
-    """The tokens of the note behind them are those of the note alone, so many characters further."""
+    """The tokens of the note behind them are those of the note alone, moved by their number."""
     assert tokenizer._drops_characters
     plain = tokenizer.encode(NOTE)
     for code in DROPPED:

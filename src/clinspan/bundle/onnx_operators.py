@@ -72,7 +72,7 @@ def _check_numbers(outline: Outline, path: Path, hint: str) -> None:
     makers = {output: node for node in outline.nodes for output in node.outputs}
     for node in outline.nodes:
         if node.operator in ("Div", "Mod") and not _divides_safely(node, outline, makers):
-            raise BundleError(f"{path} divides integers by what is no constant: {hint}")
+            raise BundleError(f"{path} divides integers by a value that is not a constant: {hint}")
         if node.operator == "Conv":
             weight = outline.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
             if weight is None or len(weight.dims) != 3:

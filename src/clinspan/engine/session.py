@@ -231,7 +231,7 @@ def _unchanged(path: Path) -> Callable[[], AbstractContextManager[str]]:
 
 
 def _identity(path: Path) -> tuple[int, ...]:
-    """What changes when a file is written or replaced; empty where there is no file."""
+    """Return values that change when a file is written or replaced; empty where there is no file."""
     try:
         found = path.stat()
     except OSError:

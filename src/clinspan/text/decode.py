@@ -240,8 +240,8 @@ def _finish(
 def _whole_characters(note: str, clusters: Clusters, start: int, end: int, previous: int) -> tuple[int, int]:
     """Trim what shows nothing, and take in the rest of a character that is written in several code points.
 
-    Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers make a mark a
-    token of its own. What the previous span took in stays with it.
+    Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers give a mark
+    its own token. What the previous span took in stays with it.
     """
     start = max(start, previous)
     while start < end and _is_gap(note[start]):

@@ -32,9 +32,9 @@ TOKENIZERS_VERSION: str = tokenizers.__version__
 # Notes are tokenized in pieces of about this many characters: `tokenizers` holds some 150 bytes a
 # character while it works, so a 5 MB note in one piece would take 750 MB.
 _PIECE = 32_768
-# The next piece begins at most so many characters later, at a space if there is one.
+# The next piece begins at most this many characters later, at a space if there is one.
 _FARTHEST = 32_768
-# A cut between two pieces is tried on so many characters on each side of it, at so many places.
+# A cut between two pieces is tried on this many characters on each side of it, at this many places.
 _AROUND = 128
 _TRIES = 8
 
