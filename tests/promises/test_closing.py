@@ -150,9 +150,9 @@ def test_without_close_the_garbage_collector_ends_the_threads(folder: Path) -> N
     asyncio.run(recognizer.arecognize("pain"))
     assert processes.threads() != before
     del recognizer, results
-    gc.collect()
     end = time.monotonic() + 10
     while processes.threads() != before and time.monotonic() < end:
+        gc.collect()  # again: a window that was running held the recognizer for as long as it ran
         time.sleep(0.02)
     assert processes.threads() == before
 
@@ -236,10 +236,12 @@ def use():
     return used, processes.resident()
 
 first, closed = use()
-second, _ = use()
-print(first - closed, second - first)
+last = [use()[0] for _ in range(3)][-1]
+print(first - closed, last - first)
 """,
     )
     returned, more = map(float, found.split())
     assert returned > 45, "megabytes; the model's file has 23, and it is loaded twice"
-    assert more < 23, "megabytes: less than one model stays"
+    assert more < 100, (
+        "megabytes, after three more: 20 to 75 where the models go, 150 and more where they stay"
+    )
