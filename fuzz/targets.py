@@ -21,6 +21,8 @@ from clinspan.bundle.manifest import open_bundle
 from clinspan.documents import annotated
 from clinspan.documents import score_report as scores_out
 from clinspan.documents.document import Document, Entity
+from clinspan.documents.error_analysis import error_page
+from clinspan.documents.error_analysis.details import details_table, look_closer
 from clinspan.documents.formats import automl, brat, conll
 from clinspan.documents.formats import jsonl as own
 from clinspan.documents.formats.pdf import read_pdf
@@ -259,7 +261,9 @@ def scores(data: Data) -> None:
         )
         json.loads(scores_out.as_json(scored, {"gold": "x"}))
         scores_out.as_table(scored).encode("utf-8")
-        scores_out.as_html(scored, gold, found, title="x").encode("utf-8", "replace")
+        details = look_closer(gold, found, [[0.5] * len(those) for those in found], scored.labels)
+        details_table(details)
+        error_page.as_html(scored, details, gold, title="x").encode("utf-8", "replace")
         for pair in scored.micro.values():
             check(0 <= pair.f1 <= 1 and math.isfinite(pair.f1), "F1 is a share")
 

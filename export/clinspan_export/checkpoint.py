@@ -127,12 +127,17 @@ def load_tokenizer(source: str, options: dict[str, Any]) -> Any:
     return tokenizer
 
 
+LOSES_CASE = "the tokenizer lowers case, and its vocabulary is cased; is do_lower_case right?"
+
+
 def loses_case(tokenizer: Any) -> bool:
     """Tell whether the tokenizer lowers case although its vocabulary is cased.
 
     Old cased checkpoints bring a vocab.txt and no settings, and transformers then lowers case by default.
     """
-    if not getattr(tokenizer, "do_lower_case", False):
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    normalizer = None if backend is None else backend.normalizer
+    if normalizer is None or normalizer.normalize_str("A").strip("\u2581") != "a":
         return False
     special = set(tokenizer.all_special_tokens)
     words: list[str] = [token for token in tokenizer.get_vocab() if token not in special]

@@ -121,8 +121,7 @@ def _read_labels(loaded: Checkpoint, request: _Request) -> LabelSet:
     labels = detect(loaded.labels, scheme=told.scheme, outside=told.outside, rename=told.rename)
     request.progress(describe(labels))
     if checkpoints.loses_case(loaded.tokenizer):
-        warning = "the tokenizer lowers case, and its vocabulary is cased; is do_lower_case right?"
-        request.progress(f"warning: {warning}")
+        request.progress(f"warning: {checkpoints.LOSES_CASE}")
     return labels
 
 

@@ -5,11 +5,13 @@ No message contains text of a note.
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,25 +26,86 @@ _CHUNK = 2**20
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[BinaryIO]:
+def open_bytes(path: Path, *, encoding: str | None = None) -> Iterator[BinaryIO]:
     """Open a file for reading; one that ends in .gz is decompressed as it is read, never as a whole.
 
+    Args:
+        path: the file.
+        encoding: of its text, which is then given in UTF-8; None for the bytes as they are.
+
     Raises:
-        InputError: the file cannot be opened or, inside the `with`, be read or decompressed to its end.
+        InputError: the file cannot be opened or, inside the `with`, be read, decompressed or decoded to its end.
     """
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path) as stream:
-                yield cast(BinaryIO, stream)
+                yield in_utf8(cast(BinaryIO, stream), encoding, str(path))
         else:
             with path.open("rb") as plain:
-                yield plain
+                yield in_utf8(plain, encoding, str(path))
     except EOFError:
         raise InputError(f"{path}: the gzip data ends too early: the file was cut off") from None
     except (gzip.BadGzipFile, zlib.error):
         raise InputError(f"{path}: damaged, or not gzip data") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+
+
+class _Recoded(BufferedIOBase):
+    """A stream of text in some encoding, read as UTF-8."""
+
+    def __init__(self, stream: BinaryIO, encoding: str, where: str) -> None:
+        self._text = TextIOWrapper(stream, encoding, newline="\n")
+        self._problem = f"{where}: not {encoding}: name the encoding that it has"
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._utf8(self._text.read, -1 if size is None else size)
+
+    read1 = read
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return self._utf8(self._text.readline, -1 if size is None else size)
+
+    def close(self) -> None:
+        """Leave the stream below to whoever opened it."""
+        if not self.closed:
+            self._text.detach()
+        super().close()
+
+    def _utf8(self, read: Callable[[int], str], size: int) -> bytes:
+        try:
+            return read(size).encode("utf-8", "surrogatepass")
+        except UnicodeError:
+            pass
+        raise InputError(self._problem)  # out here: Python's own error holds the data
+
+
+def in_utf8(stream: BinaryIO, encoding: str | None, where: str) -> BinaryIO:
+    """Give a stream's text in UTF-8; the stream itself where no encoding is named.
+
+    Raises:
+        InputError: Python does not know the encoding, or, while it is read, the text is not in it.
+    """
+    return stream if encoding is None else cast(BinaryIO, _Recoded(stream, encoding_name(encoding), where))
+
+
+def encoding_name(encoding: str) -> str:
+    """Check the name of an encoding.
+
+    Raises:
+        InputError: Python does not know it, or it does not encode text.
+    """
+    try:
+        codecs.lookup(encoding)
+        "".encode(encoding)
+    except (LookupError, ValueError):
+        raise InputError(
+            f"unknown encoding {encoding!r}: expected a name such as utf-8, utf-16, latin-1 or cp1252"
+        ) from None
+    return encoding
 
 
 @contextmanager
@@ -70,13 +133,15 @@ def write_whole(path: Path) -> Iterator[Path]:
             raise
 
 
-def scan_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, bytes | None]]:
+def scan_lines(
+    path: Path, *, max_bytes: int = MAX_BYTES, encoding: str | None = None
+) -> Iterator[tuple[str, bytes | None]]:
     """Yield (place, line) for every line of a file, as `lines_of`.
 
     Raises:
         InputError: as `open_bytes`, after the lines that could be read.
     """
-    with open_bytes(path) as stream:
+    with open_bytes(path, encoding=encoding) as stream:
         yield from lines_of(stream, str(path), max_bytes=max_bytes)
 
 
@@ -104,14 +169,16 @@ def lines_of(
         number += 1
 
 
-def read_lines(path: Path, *, max_bytes: int = MAX_BYTES) -> Iterator[tuple[str, str]]:
+def read_lines(
+    path: Path, *, max_bytes: int = MAX_BYTES, encoding: str | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield (place, line) for every line, without its line end; the place reads "FILE, line N".
 
     Raises:
         InputError: as `open_bytes`, or a line is not UTF-8 or has more than `max_bytes` bytes.
     """
     first = True
-    for where, line in scan_lines(path, max_bytes=max_bytes):
+    for where, line in scan_lines(path, max_bytes=max_bytes, encoding=encoding):
         yield where, decode_line(line, where, first=first, max_bytes=max_bytes)
         first = False
 
@@ -154,7 +221,10 @@ def decode(data: bytes, where: str, *, mark: bool) -> str:
     except UnicodeDecodeError as error:
         wrong = error.start
     # Raised out here: Python's own error holds all of the data, and `from None` would only hide it.
-    raise InputError(f"{where}: not UTF-8 (byte {wrong}): convert it first")
+    seems = ", and begins as UTF-16 does" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ""
+    raise InputError(
+        f"{where}: not UTF-8 (byte {wrong}){seems}: name its encoding (--encoding), or convert it first"
+    )
 
 
 def read_objects(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

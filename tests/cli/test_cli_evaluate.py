@@ -83,8 +83,8 @@ def test_page_shows_errors_in_their_text(
         main(["evaluate", "--gold", str(gold), "--threads", "1", "--html", str(tmp_path / "page.html")]) == 0
     )
     page = (tmp_path / "page.html").read_text("utf-8")
-    assert '<mark class="missed">severe<small>PROBLEM missed</small></mark>' in page
-    assert 'class="alarm"' in page
+    assert '<span class="a">severe</span><small class="missed"' in page
+    assert '<small class="false-alarm" data-kind="false alarm" data-label="PROBLEM">' in page
     assert "note &lt;1&gt;" in page
     assert "&amp; &lt;" in page
     assert "1 of 2 documents have errors" in page
@@ -101,10 +101,11 @@ def test_labels_are_mapped(gold: Path, capsys: pytest.CaptureFixture[str]) -> No
     ]
     write(gold, renamed)
     arguments = ["evaluate", "--gold", str(gold), "--threads", "1", "--format", "json"]
-    assert main(arguments) == 0
-    assert json.loads(capsys.readouterr().out)["micro"]["exact"]["f1"] == 0.0
-    assert main([*arguments, "--map", "PROBLEM=FINDING"]) == 0
-    assert json.loads(capsys.readouterr().out)["micro"]["exact"]["f1"] == 1.0
+    assert main(arguments) == 1
+    assert "none in common" in capsys.readouterr().err
+    for option, pair in (("--map", "PROBLEM=FINDING"), ("--map-gold", "FINDING=PROBLEM")):
+        assert main([*arguments, option, pair]) == 0
+        assert json.loads(capsys.readouterr().out)["micro"]["exact"]["f1"] == 1.0
 
 
 def test_broken_gold_fails_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

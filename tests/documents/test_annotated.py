@@ -49,7 +49,7 @@ def test_brat_passes_over_what_is_no_entity(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param("T1\tDRUG 0 4;5 12\tTake aspirin", "discontinuous", id="discontinuous"),
+        pytest.param("T1\tDRUG 0 4;13 18\tTake daily", "discontinuous", id="discontinuous"),
         pytest.param("T1\tDRUG 5 11\taspirin", "does not quote its text", id="wrong-quote"),
         pytest.param("T1 DRUG 5 12 aspirin", "expected ID, a tab", id="no-tabs"),
     ],

@@ -39,10 +39,13 @@ def test_documented_line_is_read(tmp_path: Path) -> None:
     assert document.entities == (Entity(0, 7, "DRUG"), Entity(8, 13, "STRENGTH"))
 
 
-def test_annotations_may_be_missing(tmp_path: Path) -> None:
-    """A line without annotations is a document without entities."""
-    (document,) = automl.read(write(tmp_path, {"text_snippet": {"content": "No findings."}}))
+def test_a_line_that_was_not_annotated_is_refused(tmp_path: Path) -> None:
+    """An empty list says that nothing is there; a missing one that nobody looked."""
+    snippet = {"text_snippet": {"content": "No findings."}}
+    (document,) = automl.read(write(tmp_path, {**snippet, "annotations": []}))
     assert document.entities == ()
+    with pytest.raises(InputError, match="line 1: it has no annotations field"):
+        list(automl.read(write(tmp_path, snippet)))
 
 
 def test_camel_case_is_read(tmp_path: Path) -> None:
@@ -98,7 +101,7 @@ OVERLAP = {
     [
         pytest.param(broken(end_offset=99), "does not lie in a text of 16", id="outside"),
         pytest.param(broken(end_offset=0), "does not lie", id="empty"),
-        pytest.param(OVERLAP, "overlaps the one before it", id="overlap"),
+        pytest.param(OVERLAP, "3 to 7 .DRUG. overlaps 0 to 7", id="overlap"),
         pytest.param('{"text_snippet": {"content": "Secretword"', "not valid JSON", id="broken-json"),
         pytest.param({"text_snippet": {}}, "text_snippet.content is missing", id="no-text"),
         pytest.param(
@@ -116,7 +119,7 @@ def test_error_names_the_line_and_no_text(tmp_path: Path, row: object, message: 
 
 
 def pdf_line(uri: str) -> dict[str, object]:
-    return {"document": {"input_config": {"gcs_source": {"input_uris": [uri]}}}}
+    return {"annotations": [], "document": {"input_config": {"gcs_source": {"input_uris": [uri]}}}}
 
 
 def test_local_pdf_is_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.export.pipeline_pairs import Pair
 from tests.support.example_notes import EXAMPLES
 
-from clinspan.text.decode import _has_blank_line
+from clinspan.text.decode import has_blank_line
 
 pytestmark = pytest.mark.export
 
@@ -128,7 +128,7 @@ def test_simple_votes_of_other_tokenizers_give_the_spans_of_transformers(
     pair = tiny_pair(family)
     # Sentencepiece puts a space before a text without one, with the first character's offsets.
     texts = [" " + text for path in EXAMPLES for text in pieces(path.read_text(encoding="utf-8"), 300)]
-    for number, text in enumerate(t for t in texts if not _has_blank_line(t)):
+    for number, text in enumerate(t for t in texts if not has_blank_line(t)):
         expected = [
             (label, *_trimmed(text, start, end)) for label, start, end, _ in pair.theirs(text)["simple"]
         ]

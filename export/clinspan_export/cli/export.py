@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.tasks import TOKENS
-from clinspan.cli.pairs import split_pairs
+from clinspan.cli.values import split_pairs
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import SCHEMES
 from clinspan_export.checkpoint import Trust

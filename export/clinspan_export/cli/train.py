@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from clinspan.bundle.manifest import DEFAULT_WINDOW
+from clinspan.cli.reading_flags import DATA_HELP, add_reading_flags, reading_rules
 from clinspan.documents.annotated import FORMATS
 from clinspan.documents.score_report import as_table
 from clinspan_export.cli.export import say
@@ -33,7 +34,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("train", metavar="TRAIN", help="AutoML or own .jsonl, CoNLL, or a BRAT folder")
+    add("train", metavar="TRAIN", help=DATA_HELP)
     add("--dev", metavar="DEV", help="documents to select the best epoch on (default: take the last)")
     add("--data-format", choices=FORMATS, help="default: recognised by path and first line")
     add("--base", metavar="CHECKPOINT", help="encoder to start from, folder or Hub id (default: MiniLM)")
@@ -45,6 +46,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="start of all random numbers (0)")
     add("--device", default="cpu", help="cpu or cuda (cpu)")
     add("--threads", type=int, help="cores to use (default: all)")
+    add_reading_flags(parser)
 
 
 def _plan(options: argparse.Namespace) -> TrainingPlan:
@@ -53,7 +55,7 @@ def _plan(options: argparse.Namespace) -> TrainingPlan:
         patience=options.patience, average=0.98, seed=options.seed,
     )  # fmt: skip
     return TrainingPlan(
-        data=options.train, development=options.dev, format=options.data_format, base=options.base,
+        data=options.train, development=options.dev, format=options.data_format, rules=reading_rules(options), base=options.base,
         settings=settings, epochs=options.epochs, device=options.device, threads=options.threads,
     )  # fmt: skip
 

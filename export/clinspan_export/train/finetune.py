@@ -28,6 +28,7 @@ from clinspan.text.decode import label_table
 from clinspan.text.labels import detect
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
+from clinspan_export.checkpoint import LOSES_CASE, loses_case
 from clinspan_export.quiet import Progress
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings
 from clinspan_export.train.windows import TrainingRow, bio_classes, check_known, encode
@@ -71,9 +72,12 @@ def finetune(
     """
     # More than 40 lines with the options' documentation; the loop over epochs shares all that is made before it.
     torch.manual_seed(settings.seed)
+    reader = AutoTokenizer.from_pretrained(base, use_fast=True)
+    if loses_case(reader):
+        progress(f"warning: {base}: {LOSES_CASE}")
     model = _model(base, bio_classes(labels)).to(device)
     # The runtime's own reading of the tokenizer: what is trained on is what will be asked.
-    AutoTokenizer.from_pretrained(base, use_fast=True).save_pretrained(out)
+    reader.save_pretrained(out)
     tokenizer = Tokenizer(out / "tokenizer.json")
     rows = encode(train, tokenizer, labels, window=settings.window)
     if not rows:

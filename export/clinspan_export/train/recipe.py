@@ -11,15 +11,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from clinspan.bundle.manifest import open_bundle
-from clinspan.documents.annotated import read_annotated
 from clinspan.documents.document import Document
 from clinspan.documents.find import find
+from clinspan.documents.reading import ReadingRules
 from clinspan.documents.scores import Evaluation, evaluate
-from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 from clinspan_export.errors import ExportError
 from clinspan_export.exporter import Overrides, export
 from clinspan_export.quiet import Progress
+from clinspan_export.train.data import read_documents, read_training
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings, at_least_one
 
 # Installed with the extra `train`, these weights need no Hub (Apache-2.0).
@@ -39,6 +39,7 @@ class TrainingPlan:
         data: annotated documents, as in `read_annotated`.
         development: documents to select the best epoch on; None to take the last epoch.
         format: of both, as in `read_annotated`.
+        rules: how both are read.
         base: encoder to start from, folder or Hub id; None for MiniLM.
         settings: how to train.
         epochs: most epochs; None to choose by the amount of text, in place of those in `settings`.
@@ -49,6 +50,7 @@ class TrainingPlan:
     data: str
     development: str | None = None
     format: str | None = None
+    rules: ReadingRules = field(default_factory=lambda: ReadingRules(unannotated="leave-out"))
     base: str | None = None
     settings: TrainingSettings = field(default_factory=TrainingSettings)
     epochs: int | None = None
@@ -90,18 +92,12 @@ def train(
 
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
-    documents = _read(plan.data, plan.format)
-    labels = _labels(documents)
-    if not labels:
-        raise InputError(f"{plan.data}: no annotation in any document, nothing to learn")
-    development = {}
-    if plan.development is not None:
-        development["dev"] = _read(plan.development, plan.format)
-        _check_known(development["dev"], labels)
-    epochs = _epochs(documents, plan.settings.batch_tokens) if plan.epochs is None else plan.epochs
+    data = read_training(plan.data, plan.development, plan.format, plan.rules, progress)
+    development = {} if data.development is None else {"dev": data.development}
+    epochs = _epochs(data.train, plan.settings.batch_tokens) if plan.epochs is None else plan.epochs
     base = default_base() if plan.base is None else plan.base
     return finetune(
-        documents, development, base, out, labels=labels, settings=replace(plan.settings, epochs=epochs),
+        data.train, development, base, out, labels=data.labels, settings=replace(plan.settings, epochs=epochs),
         device=plan.device, resume=resume, keep_state=keep_state, progress=progress,
     )  # fmt: skip
 
@@ -128,7 +124,8 @@ def train_bundle(plan: TrainingPlan, target: Path, *, force: bool, progress: Pro
         export(str(checkpoint), target, overrides=overrides, force=force, progress=progress)
     if plan.development is None:
         return TrainedBundle(outcome, None)
-    return TrainedBundle(outcome, measure(target, _read(plan.development, plan.format), "development"))
+    documents = read_documents(plan.development, plan.format, plan.rules, progress)
+    return TrainedBundle(outcome, measure(target, documents, "development"))
 
 
 def measure(bundle: Path, documents: Sequence[Document], name: str) -> Evaluation:
@@ -146,27 +143,6 @@ def default_base() -> str:
     if found is None or not found.submodule_search_locations:
         return _HUB_BASE
     return str(Path(next(iter(found.submodule_search_locations)), "model"))
-
-
-def _read(path: str, format: str | None) -> list[Document]:
-    documents = list(read_annotated(path, format=format))
-    if not documents:
-        raise InputError(f"{path}: no document")
-    return documents
-
-
-def _labels(documents: Sequence[Document]) -> list[str]:
-    labels: set[str] = set()
-    for document in documents:
-        labels.update(entity.label for entity in document.entities)
-    return sorted(labels)
-
-
-def _check_known(development: Sequence[Document], labels: Sequence[str]) -> None:
-    """Refuse a label that training never saw, since it could only count as missed."""
-    strange = sorted(set(_labels(development)) - set(labels))
-    if strange:
-        raise InputError(f"the development documents use labels that training has not: {', '.join(strange)}")
 
 
 def _epochs(documents: Sequence[Document], batch_tokens: int) -> int:

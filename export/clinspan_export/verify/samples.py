@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from clinspan.documents.document import Document
 from clinspan.documents.formats import jsonl
+from clinspan.documents.reading import ReadingRules
 from clinspan.textfiles import read_objects
 from clinspan_export.errors import ExportError
 
@@ -49,8 +49,8 @@ def is_annotated(document: Document) -> bool:
 def read_samples(path: Path) -> list[Document]:
     """Read notes from a folder of .txt files or from a .jsonl file.
 
-    A JSONL line is an object with `text`, perhaps `id`, and perhaps annotations as `entities` or `spans`: objects
-    with `label`, `start` and `end` in characters, end exclusive, that do not overlap.
+    A JSONL line is an object with `text`, perhaps `id`, and perhaps annotations in one of the forms that
+    `clinspan.documents.formats.jsonl` reads, such as `entities` or `spans`.
 
     Raises:
         ExportError: nothing to read, or two notes have one id.
@@ -101,6 +101,6 @@ def _read_jsonl(path: Path) -> list[Document]:
 
 
 def _sample(row: Mapping[str, Any], where: str, number: str) -> Document:
-    entities = row.get("entities", row.get("spans"))
-    document = jsonl.parse({**row, "entities": [] if entities is None else entities}, where, number)
-    return replace(document, labels=frozenset()) if entities is None else document
+    document = jsonl.parse(row, where, number, ReadingRules(unannotated="leave-out"))
+    found = row.get("id")
+    return unannotated(number if found is None else str(found), row["text"]) if document is None else document

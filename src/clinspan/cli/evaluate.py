@@ -3,72 +3,134 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from clinspan.cli.console import write_text
+from clinspan.cli.console import write_stdout, write_text
 from clinspan.cli.load_flags import add_load_flags, load
-from clinspan.cli.pairs import split_pairs
+from clinspan.cli.reading_flags import DATA_HELP, add_reading_flags, reading_rules
+from clinspan.cli.values import check_encoding, read_threshold, split_pairs
 from clinspan.documents.annotated import FORMATS, read_annotated
-from clinspan.documents.find import find
-from clinspan.documents.score_report import as_html, as_json, as_table
-from clinspan.documents.scores import evaluate
+from clinspan.documents.document import Document
+from clinspan.documents.error_analysis.details import (
+    Details,
+    details_for_json,
+    details_table,
+    error_line,
+    look_closer,
+)
+from clinspan.documents.error_analysis.error_page import as_html
+from clinspan.documents.find import entities
+from clinspan.documents.label_names import choose_labels, rename_gold
+from clinspan.documents.reading import what_was_left_out
+from clinspan.documents.score_report import as_json, as_table
+from clinspan.documents.scores import Evaluation, evaluate
+from clinspan.documents.suspects import count_suspects, trimmed
 from clinspan.errors import InputError
+from clinspan.recognizer import Recognizer
+from clinspan.text.decode import AGGREGATIONS
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `clinspan evaluate`."""
-    parser.add_argument(
-        "--gold",
-        required=True,
-        metavar="PATH",
-        help="annotated documents: AutoML or own .jsonl, CoNLL, BRAT folder",
-    )
-    parser.add_argument(
-        "--gold-format", choices=FORMATS, help="default: recognised by the path and the first line"
-    )
-    parser.add_argument(
-        "--format", choices=("table", "json"), default="table", help="how to write the scores"
-    )
-    parser.add_argument("--html", metavar="OUT", help="also write a page with the errors in their text")
-    parser.add_argument(
-        "--map", action="append", default=[], metavar="FOUND=ANNOTATED",
-        help="count a label of the model as one of the annotations; repeatable",
+    add = parser.add_argument
+    add("--gold", required=True, metavar="PATH", help=DATA_HELP)
+    add("--gold-format", choices=FORMATS, help="default: recognised by the path and the first line")
+    add_reading_flags(parser)
+    add("--format", choices=("table", "json"), default="table", help="how to write the scores")
+    add(
+        "--details", action="store_true",
+        help="also tables of errors by kind, of confusions between labels, and of precision and recall over thresholds",
     )  # fmt: skip
-    parser.add_argument(
-        "--label",
-        action="append",
-        metavar="NAME",
-        help="score this label; repeatable (default: all that are annotated)",
-    )
-    parser.add_argument(
-        "--resamples",
-        type=int,
-        default=1000,
-        help="bootstrap draws for the intervals; 0 leaves them out (%(default)s)",
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
+    add("--html", metavar="OUT", help="also write a page with the errors in their text")
+    mapped = "count a label of the model as one of the annotations; repeatable"
+    add("--map", action="append", default=[], metavar="FOUND=ANNOTATED", help=mapped)
+    renamed = "give a label of the annotations another name; repeatable"
+    add("--map-gold", action="append", default=[], metavar="ANNOTATED=NAME", help=renamed)
+    wanted = "score this label; repeatable (default: all that are annotated)"
+    add("--label", action="append", metavar="NAME", help=wanted)
+    less = "leave out spans that score less; repeatable per label of the model"
+    add("--threshold", action="append", default=[], metavar="[LABEL=]P", help=less)
+    add("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
+    drawn = "bootstrap draws for the intervals; 0 leaves them out (%(default)s)"
+    add("--resamples", type=int, default=1000, help=drawn)
+    add("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
     add_load_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Evaluate as the options say, and print the scores.
+    """Evaluate as the options say, and print the scores; what is odd about the data goes to standard error.
 
     Raises:
-        InputError: the annotated documents or an option cannot be used.
+        UsageError: an option makes no sense.
+        InputError: the annotated documents or a label cannot be used.
     """
+    check_encoding(options.encoding)
+    threshold = read_threshold(options.threshold)
     names = split_pairs(options.map, "--map", "FOUND=ANNOTATED")
-    gold = list(read_annotated(options.gold, format=options.gold_format))
-    if not gold:
-        raise InputError(f"{options.gold}: no document to score")
+    gold, notes = _gold(options)
     recognizer = load(options)
-    found = find(recognizer, gold, rename=names)
-    scores = evaluate(gold, found, labels=options.label, resamples=options.resamples, seed=options.seed)
+    choice = choose_labels(gold, recognizer.labels, rename=names, wanted=options.label)
+    notes += choice.warnings
+    for note in notes:
+        print(f"clinspan: {_printable(note)}", file=sys.stderr)
+    texts = (document.text for document in gold)
+    spans = list(recognizer.pipe(texts, threshold=threshold, aggregation=options.aggregation))
+    found = [entities(one, rename=names) for one in spans]
+    scores = evaluate(gold, found, labels=choice.scored, resamples=options.resamples, seed=options.seed)
+    details = look_closer(gold, found, [[span.score for span in one] for one in spans], scores.labels)
+    result = _Result(scores, details, tuple(notes))
     if options.html:
         title = f"{recognizer.report().model} on {Path(options.gold).name}"
-        write_text(Path(options.html), as_html(scores, gold, found, title=title))
+        write_text(Path(options.html), as_html(scores, details, gold, title=title))
+    write_stdout(_shown(result, options, recognizer))
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """Scores, their details, and what is odd about the data."""
+
+    scores: Evaluation
+    details: Details
+    notes: tuple[str, ...]
+
+
+def _gold(options: argparse.Namespace) -> tuple[list[Document], list[str]]:
+    """Read the annotated documents; returns what is odd about them too, a line each."""
+    rules = reading_rules(options)
+    documents = list(read_annotated(options.gold, format=options.gold_format, rules=rules))
+    if not documents:
+        raise InputError(f"{options.gold}: no document to score")
+    documents = rename_gold(documents, split_pairs(options.map_gold, "--map-gold", "ANNOTATED=NAME"))
+    documents, cut = trimmed(documents)
+    notes = [what_was_left_out(rules.left_out)] if what_was_left_out(rules.left_out) else []
+    if cut:
+        notes.append(f"{cut:,} annotations begin or end with whitespace, and were scored without it")
+    for reason, count in count_suspects(documents).items():
+        notes.append(f"{count:,} annotations have {reason}: no answer can match them exactly")
+    return documents, notes
+
+
+def _shown(result: _Result, options: argparse.Namespace, recognizer: Recognizer) -> str:
     if options.format == "json":
-        print(as_json(scores, {"gold": options.gold, "model": asdict(recognizer.report()), "map": names}))
-    else:
-        print(as_table(scores))
+        about: dict[str, Any] = {
+            "gold": options.gold,
+            "model": asdict(recognizer.report()),
+            "map": split_pairs(options.map, "--map", "FOUND=ANNOTATED"),
+            "map_gold": split_pairs(options.map_gold, "--map-gold", "ANNOTATED=NAME"),
+            "notes": result.notes,
+            **details_for_json(result.details),
+        }
+        return as_json(result.scores, about)
+    parts = [as_table(result.scores), error_line(result.details)]
+    if options.details:
+        parts.append(f"\n{details_table(result.details)}")
+    return _printable("\n".join(parts))
+
+
+def _printable(text: str) -> str:
+    """A label from a JSON escape may hold half a surrogate pair, which no terminal takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
 from clinspan.cli.extract_options import add_extract_options, check
 from clinspan.cli.load_flags import load
-from clinspan.cli.pairs import split_pairs
+from clinspan.cli.values import read_threshold, split_pairs
 from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.errors import InputError
 from clinspan.extract.meaning import Asked
@@ -24,7 +24,6 @@ from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
 from clinspan.extract.output_formats import NOT_TEXT, Format, text_format
 from clinspan.extract.results import ResultFile, ResultLine, read_result_lines
 from clinspan.extract.writers import Write, brat_writer, parquet_writer, text_writer
-from clinspan.text.decode import Threshold
 
 # Failed notes that the report at the end names.
 _NAMED = 5
@@ -44,10 +43,15 @@ def run(options: argparse.Namespace) -> int:
         ClinspanError: a note failed and was not to be skipped, or the results cannot be written.
     """
     check(options)
-    threshold = _threshold(options.threshold)
+    threshold = read_threshold(options.threshold)
     output = Path(options.output) if options.output else None
     reading = ReadOptions(
-        options.text_field, options.id_field, options.max_note_bytes, exclude=output, kind=options.input
+        options.text_field,
+        options.id_field,
+        options.max_note_bytes,
+        exclude=output,
+        kind=options.input,
+        encoding=options.encoding,
     )
     names = split_pairs(options.rename, "--rename", "OLD=NEW")
     batch = Batch(load(options), threshold, options.aggregation, names)
@@ -62,19 +66,6 @@ def run(options: argparse.Namespace) -> int:
             write(outcome)
     _report(failed, reading.left_out, told=form.fail is not None)
     return FAILED if failed.count else DONE
-
-
-def _threshold(values: Sequence[str]) -> Threshold:
-    limits: dict[str, float] = {}
-    for value in values:
-        label, _, number = value.rpartition("=")
-        try:
-            limits[label] = float(number)
-        except ValueError:
-            raise UsageError(f"--threshold {value}: expected a number, or LABEL=number") from None
-    if "" in limits and len(limits) > 1:
-        raise UsageError("--threshold: give one number, or one for each label")
-    return limits.get("", limits) if limits else 0.0
 
 
 def _format(options: argparse.Namespace, batch: Batch) -> Format:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clinspan.cli.console import UsageError
 from clinspan.cli.load_flags import add_load_flags
+from clinspan.cli.values import check_encoding
 from clinspan.extract.inputs.kinds import KINDS
 from clinspan.extract.output_formats import FORMATS, NOT_TEXT, RESUMES
 from clinspan.text.decode import AGGREGATIONS
@@ -42,6 +43,9 @@ def add_extract_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[LABEL=]P",
         help="leave out spans that score less; repeatable per label",
+    )
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="of the notes, such as cp1252 or utf-16 (default: UTF-8)"
     )
     parser.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
     _add_output_options(parser)
@@ -98,6 +102,7 @@ def check(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other or the files."""
     for source in options.sources:
         _check_source(source, options.output)
+    check_encoding(options.encoding)
     if options.max_note_bytes < 1:
         raise UsageError(f"--max-note-bytes is {options.max_note_bytes}: expected at least 1")
     if options.resume and (options.output is None or options.format not in RESUMES):

@@ -27,12 +27,16 @@ class Document:
 
     `labels` are the labels the annotators looked for, marked or not; None means every label in use. Training takes the
     absence of a label as evidence only where it was looked for.
+
+    `units` are the characters at which its sentences begin, where nobody knows which of them belong to one document;
+    a confidence interval then draws sentences.
     """
 
     id: str
     text: str
     entities: tuple[Entity, ...]
     labels: frozenset[str] | None = None
+    units: tuple[int, ...] = ()
 
 
 # More than any text has characters; Python refuses to read numbers of thousands of digits.
@@ -61,11 +65,8 @@ def checked(entities: Iterable[Entity], length: int, where: str) -> tuple[Entity
     ordered = tuple(sorted(entities, key=lambda entity: (entity.start, entity.end)))
     end = 0
     for entity in ordered:
-        if not 0 <= entity.start < entity.end <= length:
-            raise InputError(
-                f"{where}: annotation {entity.start} to {entity.end} ({entity.label}) does not lie in a text of "
-                f"{length} characters"
-            )
+        if lies_outside(entity, length):
+            raise InputError(f"{where}: {lies_outside(entity, length)}")
         if entity.start < end:
             raise InputError(
                 f"{where}: annotation {entity.start} to {entity.end} ({entity.label}) overlaps the one before it, "
@@ -73,3 +74,10 @@ def checked(entities: Iterable[Entity], length: int, where: str) -> tuple[Entity
             )
         end = entity.end
     return ordered
+
+
+def lies_outside(entity: Entity, length: int) -> str:
+    """Say that an entity is empty or leaves its text of `length` characters; an empty string where it does not."""
+    if 0 <= entity.start < entity.end <= length:
+        return ""
+    return f"annotation {entity.start} to {entity.end} ({entity.label}) does not lie in a text of {length} characters"

@@ -1,12 +1,13 @@
 """Score found entities against annotated ones. Pure: no model, no files.
 
 Exact: same label, same start, same end. Lenient: same label and at least one character shared, each entity counted once
-(two pieces of one annotation are one hit and one false alarm). Confidence intervals: documents drawn with replacement
-(percentile bootstrap, Efron 1979).
+(two pieces of one annotation are one hit and one false alarm). Confidence intervals: documents, or sentences where nobody
+marked documents, drawn with replacement (percentile bootstrap, Efron 1979).
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Score:
 
     All three are 0 where they divide by 0: documents with nothing to find, in which nothing was found, show no skill.
 
-    `interval` is the F1's confidence interval; (nan, nan) where it was not asked for.
+    `interval` is the F1's confidence interval; (nan, nan) where it was not asked for, or a single document gives none.
     """
 
     precision: float
@@ -44,6 +45,7 @@ class Evaluation:
 
     Attributes:
         documents: how many were scored.
+        units: how many parts the intervals draw: the documents, or the sentences of those whose documents nobody marked.
         labels: the labels scored.
         by_label: match, then label.
         micro: all entities together, by match.
@@ -52,6 +54,7 @@ class Evaluation:
     """
 
     documents: int
+    units: int
     labels: tuple[str, ...]
     by_label: Mapping[str, Mapping[str, Score]]
     micro: Mapping[str, Score]
@@ -107,7 +110,8 @@ def evaluate(
         raise InputError(f"seed is {seed}: expected 0 or more")
     used = _annotated(gold) if labels is None else list(dict.fromkeys(labels))
     tables = _tables(gold, found, used)
-    draws = _draws(len(gold), resamples, seed)
+    units = sum(len(document.units) or 1 for document in gold)
+    draws = _draws(units, resamples, seed)
     by_label, micro, macro_f1 = {}, {}, {}
     for match, table in tables.items():
         scores = [_score(table[:, column], draws, confidence) for column in range(len(used))]
@@ -117,7 +121,9 @@ def evaluate(
     unscored: Counter[str] = Counter()
     for entities in found:
         unscored.update(entity.label for entity in entities if entity.label not in used)
-    return Evaluation(len(gold), tuple(used), by_label, micro, macro_f1, dict(sorted(unscored.items())))
+    return Evaluation(
+        len(gold), units, tuple(used), by_label, micro, macro_f1, dict(sorted(unscored.items()))
+    )
 
 
 def compare(
@@ -136,7 +142,7 @@ def compare(
         InputError: the documents and what was found do not pair.
     """
     used = _annotated(gold)
-    draws = _draws(len(gold), 1000, seed=0)
+    draws = _draws(sum(len(document.units) or 1 for document in gold), 1000, seed=0)
     rows, others = _tables(gold, first, used), _tables(gold, second, used)
     differences = {}
     for match in MATCHES:
@@ -194,7 +200,7 @@ def _annotated(gold: Sequence[Document]) -> list[str]:
 def _tables(
     gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str]
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Count by match, int64 (documents, labels, 3) each."""
+    """Count by match, int64 (units, labels, 3) each."""
     if len(gold) != len(found):
         raise InputError(
             f"{len(gold)} annotated documents and {len(found)} lists of found entities: expected one list for each document"
@@ -206,25 +212,33 @@ def _tables(
 def _count(
     gold: Sequence[Document], found: Sequence[Sequence[Entity]], labels: Sequence[str], pair: Pairing
 ) -> npt.NDArray[np.int64]:
-    """Count hits, found and annotated entities, int64 (documents, labels, 3)."""
-    table = np.zeros((len(gold), len(labels), 3), dtype=np.int64)
-    for row, (document, entities) in enumerate(zip(gold, found, strict=True)):
+    """Hits, found and annotated entities, int64 (units, labels, 3); an entity counts in the unit that it begins in."""
+    tables = []
+    for document, entities in zip(gold, found, strict=True):
+        table = np.zeros((len(document.units) or 1, len(labels), 3), dtype=np.int64)
         for column, label in enumerate(labels):
             left, right = counted(document, document.entities, label), counted(document, entities, label)
-            table[row, column] = len(pair(left, right)), len(right), len(left)
-    return table
+            for which, those in enumerate(([one for one, _ in pair(left, right)], right, left)):
+                for entity in those:
+                    table[
+                        bisect_right(document.units, entity.start, lo=1) - 1 if document.units else 0,
+                        column,
+                        which,
+                    ] += 1
+        tables.append(table)
+    return np.concatenate(tables) if tables else np.zeros((0, len(labels), 3), dtype=np.int64)
 
 
-def _draws(documents: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draw documents; returns how often each draw takes each, int64 (resamples, documents)."""
-    if not documents or not resamples:
-        return np.zeros((0, documents), dtype=np.int64)
+def _draws(units: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
+    """How often each draw takes each unit, int64 (resamples, units); no draws of a single one."""
+    if units < 2 or not resamples:
+        return np.zeros((0, units), dtype=np.int64)
     rng = np.random.default_rng(seed)
-    return rng.multinomial(documents, np.full(documents, 1 / documents), size=resamples).astype(np.int64)
+    return rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.int64)
 
 
 def _score(counts: npt.NDArray[np.int64], draws: npt.NDArray[np.int64], confidence: float) -> Score:
-    """Score one label's counts, int64 (documents, 3)."""
+    """Score one label's counts, int64 (units, 3)."""
     total = counts.sum(axis=0)
     hits, found, annotated = total.tolist()
     return Score(

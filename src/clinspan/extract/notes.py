@@ -15,7 +15,7 @@ from clinspan.extract.folder import walk
 from clinspan.extract.inputs import hl7, markup, rows
 from clinspan.extract.inputs.entry import Entry, Note, ReadOptions, Source, failing
 from clinspan.extract.inputs.kinds import is_object, kind_by_content, kind_by_name, suffixes
-from clinspan.textfiles import decode, lines_of, open_bytes, read_at_most, scan_lines
+from clinspan.textfiles import decode, in_utf8, lines_of, open_bytes, read_at_most, scan_lines
 
 __all__ = ["Entry", "Note", "ReadOptions", "list_notes", "read_notes"]
 
@@ -78,12 +78,12 @@ def _of_kind(kind: str, source: Source, options: ReadOptions) -> Iterator[Entry]
     if kind == "jsonl":
         yield from rows.json_lines(_lines(source, options), source, options)
     elif kind in ("csv", "tsv"):
-        with _opened(source) as stream:
+        with _opened(source, options) as stream:
             yield from rows.separated(source, stream, kind, options)
     elif kind == "parquet":
         yield from rows.parquet(source, options)
     else:
-        yield from _text_kind(kind, source, lambda: _read_text(source, options.max_bytes), options)
+        yield from _text_kind(kind, source, lambda: _read_text(source, options), options)
 
 
 def _text_kind(kind: str, source: Source, read: Callable[[], str], options: ReadOptions) -> Iterator[Entry]:
@@ -108,7 +108,7 @@ def _text_kind(kind: str, source: Source, read: Callable[[], str], options: Read
 
 def _stream(source: Source, options: ReadOptions) -> Iterator[Entry]:
     """Read what can be read only once: JSON lines as they come, anything else whole."""
-    with _opened(source) as stream:
+    with _opened(source, options) as stream:
         first = stream.readline(options.max_bytes + 2)
         if is_object(first.decode("utf-8-sig", "replace")):
             lines = chain(
@@ -130,7 +130,7 @@ def _stream(source: Source, options: ReadOptions) -> Iterator[Entry]:
 def _peek(path: Path, options: ReadOptions) -> str | None:
     """Recognise a file by its content; None for a note, and for what the reader of notes will complain of."""
     try:
-        with open_bytes(path) as stream:
+        with open_bytes(path, encoding=options.encoding) as stream:
             data = stream.read(_HEAD)
             if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):  # may be one JSON value
                 data += read_at_most(stream, options.max_bytes, str(path))
@@ -141,15 +141,15 @@ def _peek(path: Path, options: ReadOptions) -> str | None:
 
 def _lines(source: Source, options: ReadOptions) -> Iterator[tuple[str, bytes | None]]:
     if not source.is_stdin:
-        yield from scan_lines(source.path, max_bytes=options.max_bytes)
+        yield from scan_lines(source.path, max_bytes=options.max_bytes, encoding=options.encoding)
         return
-    with _opened(source) as stream:
+    with _opened(source, options) as stream:
         yield from lines_of(stream, str(source.path), max_bytes=options.max_bytes)
 
 
-def _read_text(source: Source, max_bytes: int) -> str:
-    with _opened(source) as stream:
-        data = read_at_most(stream, max_bytes, str(source.path))
+def _read_text(source: Source, options: ReadOptions) -> str:
+    with _opened(source, options) as stream:
+        data = read_at_most(stream, options.max_bytes, str(source.path))
     return _decoded(data, str(source.path))
 
 
@@ -161,12 +161,12 @@ def _decoded(data: bytes, where: str) -> str:
 
 
 @contextmanager
-def _opened(source: Source) -> Iterator[BinaryIO]:
+def _opened(source: Source, options: ReadOptions) -> Iterator[BinaryIO]:
     if not source.is_stdin:
-        with open_bytes(source.path) as stream:
+        with open_bytes(source.path, encoding=options.encoding) as stream:
             yield stream
         return
     try:
-        yield sys.stdin.buffer
+        yield in_utf8(sys.stdin.buffer, options.encoding, str(source.path))
     except OSError as error:
         raise InputError(f"{source.path}: {error.strerror}") from error

@@ -205,7 +205,7 @@ def spans(
         | table.closes[labels[:-1]]
     )
     for i in np.flatnonzero(~opens[1:] & (starts[1:] > ends[:-1] + 1)).tolist():
-        opens[i + 1] = _has_blank_line(note[ends[i] : starts[i + 1]])
+        opens[i + 1] = has_blank_line(note[ends[i] : starts[i + 1]])
 
     begin = np.flatnonzero(opens)
     stop = np.append(begin[1:], len(inside))
@@ -260,7 +260,8 @@ def _is_gap(char: str) -> bool:
     return char.isspace() or is_control(char)
 
 
-def _has_blank_line(gap: str) -> bool:
+def has_blank_line(gap: str) -> bool:
+    """Tell whether a stretch of text holds an empty line, which no span crosses."""
     return int(mark_line_ends(codes_of(gap)).sum()) > 1
 
 

@@ -148,6 +148,11 @@ def _flag_table() -> npt.NDArray[np.uint8]:
     return np.array([_flag(chr(code)) for code in range(_TABLE_SIZE)], dtype=np.uint8)
 
 
+def splits_words(char: str) -> bool:
+    """Tell whether a character is whitespace or punctuation, at which a word ends."""
+    return _flag(char) != 0
+
+
 def _flag(char: str) -> int:
     if char.isspace():
         return _BLANK

@@ -19,7 +19,8 @@ def line(text: str, *entities: tuple[int, int, str]) -> str:
     return json.dumps({"annotations": rows, "text_snippet": {"content": text}}) + "\n"
 
 
-GOOD = line("Aspirin 81 mg daily", (0, 7, "DRUG"), (8, 13, "STRENGTH")) * 250
+LINES = [line(f"Aspirin 81 mg on day {n}", (0, 7, "DRUG"), (8, 13, "STRENGTH")) for n in range(250)]
+GOOD = "".join(LINES)
 
 
 def write(folder: Path, content: str) -> Path:
@@ -38,15 +39,13 @@ def test_good_data_is_quiet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param(
-            GOOD[: len(GOOD) // 250 * 20], "20 documents, AutoML took 50 to 100,000", id="few-documents"
-        ),
+        pytest.param("".join(LINES[:20]), "20 documents, AutoML took 50 to 100,000", id="few-documents"),
         pytest.param(
             GOOD + line("Aspirin 81 mg", (0, 7, "RARE")), "label RARE: used 1 times", id="rare-label"
         ),
         pytest.param(GOOD + line("Aspirin 81 mg", (0, 7, "X")), "label X: 1 characters", id="short-label"),
-        pytest.param(GOOD + line("Aspirin"), "line 251: 7 bytes of text", id="short-text"),
-        pytest.param(GOOD + line("é" * 5001), "line 251: 10,002 bytes of text", id="long-text-in-bytes"),
+        pytest.param(GOOD + line("Aspirin"), "document 251: 7 bytes of text", id="short-text"),
+        pytest.param(GOOD + line("é" * 5001), "document 251: 10,002 bytes of text", id="long-text-in-bytes"),
         pytest.param(GOOD + line("a " * 11, (0, 21, "DRUG")), "0 to 21 has 11 words", id="long-annotation"),
         pytest.param(
             GOOD + "".join(line("Aspirin 81", (0, 7, f"L{n}")) for n in range(99)), "101 labels", id="labels"

@@ -20,6 +20,7 @@ from clinspan.cli.main import main
 
 PATHS: dict[str, Action] = {}
 path = adder(PATHS)
+ANNOTATED = json.dumps({"text": NOTE, "entities": [{"start": 3, "end": 15, "label": "DRUG"}]})
 
 
 def command(place: Place, *arguments: str, fails: bool = True) -> None:
@@ -42,7 +43,7 @@ COMMANDS: dict[str, Callable[[Place], list[str]]] = {
     "evaluate": lambda p: ["evaluate", "--gold", p.write("gold.jsonl", LINES["string"])],
     "evaluate empty": lambda p: ["evaluate", "--gold", p.write("gold.conll", "")],
     "evaluate page": lambda p: [
-        "evaluate", "--gold", p.write("g.jsonl", json.dumps({"text": NOTE})), "--html", p.write("f", "") + "/x"
+        "evaluate", "--gold", p.write("g.jsonl", ANNOTATED), "--html", p.write("f", "") + "/x"
     ],
     "bench": lambda p: ["bench", "--notes", p.write("note.txt", NOTE.encode() + b"\xff")],
 }  # fmt: skip

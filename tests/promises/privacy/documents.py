@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from functools import partial
 from pathlib import Path
@@ -72,7 +73,7 @@ path("annotated name", reading(annotated.read_annotated, "note.txt", NOTE))
 path("annotated empty", reading(annotated.read_annotated, "note.jsonl", ""))
 STANDOFF = {
     "columns": f"T1 X 0 3 {NOTE}",
-    "pieces": f"T1\tX 0 2;3 5\t{NOTE}",
+    "pieces": f"T1\tX 0 2;4 6\t{NOTE}",
     "offsets": f"T1\tX a b\t{NOTE}",
     "quote": f"T1\tX 0 2\t{NOTE}",
     "outside": f"T1\tX 0 900\t{NOTE}",
@@ -106,6 +107,14 @@ def written(place: Place, id: str, label: str) -> None:
 path("brat write id", partial(written, id="a/b", label="X"))
 path("brat write label", partial(written, id="a", label="X Y"))
 path("brat write file", partial(written, id="taken", label="X"))
+
+
+def in_automl(*entities: Entity) -> Action:
+    return lambda _: automl.write([Document("1", NOTE, entities)], io.StringIO())
+
+
+path("automl write outside", in_automl(Entity(0, 900, "X")))
+path("automl write overlap", in_automl(Entity(0, 9, "X"), Entity(3, 12, "X")))
 
 
 def page(text: str, damage: bytes = b"") -> bytes:

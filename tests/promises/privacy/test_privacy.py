@@ -21,6 +21,7 @@ from tests.promises.privacy import (
     command_line,
     documents,
     extract,
+    gold,
     labelled,
     notes,
     recognizer,
@@ -35,7 +36,19 @@ from tests.support.privacy.watch import leaks, noting_raises, watched
 
 from clinspan import LoadOptions, Recognizer
 
-PAGES = (clinical, command_line, documents, extract, labelled, notes, recognizer, serving, shapes, texts)
+PAGES = (
+    clinical,
+    command_line,
+    documents,
+    extract,
+    gold,
+    labelled,
+    notes,
+    recognizer,
+    serving,
+    shapes,
+    texts,
+)
 PATHS: dict[str, Action] = {
     f"{page.__name__.rpartition('.')[2]}: {name}": action
     for page in PAGES
@@ -76,7 +89,7 @@ def test_an_error_tells_nothing_of_the_note(outcome: Outcome, name: str) -> None
 def test_every_raise_is_on_a_path(outcome: Outcome) -> None:
     """So that "whatever goes wrong" stays true: a new `raise` needs a path above, or a reason why no note is there."""
     missed = [f"{s.name} (line {s.first})" for s in sites() if not exempt(s) and not s.in_(outcome.reached)]
-    assert missed == []
+    assert missed == [], "\n".join(missed)
 
 
 def test_every_exemption_is_of_a_raise_that_is_there() -> None:

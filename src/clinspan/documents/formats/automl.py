@@ -4,9 +4,13 @@
                       "display_name": "DRUG"}],
      "text_snippet": {"content": "Aspirin 81 mg"}}
 
-Offsets are characters, the end exclusive; `annotations` may be missing. In place of `text_snippet` a line may point to a
+Offsets are characters, the end exclusive. A line without `annotations` was not annotated. In place of `text_snippet` a line may point to a
 PDF: `{"document": {"input_config": {"gcs_source": {"input_uris": ["FILE.pdf"]}}}}`. The camelCase spelling that the
-service itself exported is read too. Written as documented at
+service itself exported is read too, and so are the lines of its successor, Vertex AI:
+
+    {"textSegmentAnnotations": [{"startOffset": 0, "endOffset": 7, "displayName": "DRUG"}], "textContent": "Aspirin 81 mg"}
+
+Written as documented at
 https://cloud.google.com/natural-language/automl/docs/prepare (retired with the service).
 """
 
@@ -19,51 +23,85 @@ from typing import Any, TextIO
 
 from clinspan.documents.document import Document, Entity, checked, offset
 from clinspan.documents.formats.pdf import read_pdf
+from clinspan.documents.formats.rows import read_rows
+from clinspan.documents.quotes import check_quote
+from clinspan.documents.reading import ReadingRules, settle
 from clinspan.errors import InputError
 from clinspan.strict_json import kind
-from clinspan.textfiles import read_objects
+
+# A line that has one of these is of this form.
+FIELDS = ("text_snippet", "textSnippet", "document", "textContent", "text_content", "annotations")
 
 
-def read(path: Path) -> Iterator[Document]:
+def read(path: Path, rules: ReadingRules | None = None) -> Iterator[Document]:
     """Read documents, lazily; each is named by its line, or by its PDF.
 
     Raises:
         InputError: a line is not of this form; the message gives its number.
         MissingDependencyError: a line points to a PDF and the extra `pdf` is not installed.
     """
-    for number, (where, row) in enumerate(read_objects(path), start=1):
-        yield parse(row, where, str(number), path.parent)
+    rules = ReadingRules() if rules is None else rules
+    for number, (where, row) in enumerate(read_rows(path, rules), start=1):
+        try:
+            document = parse(row, where, str(number), path.parent, rules)
+        except InputError as error:
+            rules.fault(error)
+            continue
+        if document is not None:
+            yield document
 
 
-def parse(row: Mapping[str, Any], where: str, name: str, folder: Path) -> Document:
-    """Check one document's JSON object; a PDF's path counts from `folder`."""
-    snippet = _field(row, "text_snippet")
-    if snippet is None and "document" in row:
-        pdf = _pdf_path(row["document"], where, folder)
-        name, text = str(pdf), read_pdf(pdf)
-    else:
-        content = _field(snippet, "content") if isinstance(snippet, dict) else None
-        if not isinstance(content, str):
-            raise InputError(f"{where}: text_snippet.content is {kind(content)}, expected a string")
-        text = content
-    rows = _field(row, "annotations")
+def parse(
+    row: Mapping[str, Any], where: str, name: str, folder: Path, rules: ReadingRules
+) -> Document | None:
+    """Check one document's JSON object; a PDF's path counts from `folder`. None where it is left out.
+
+    Raises:
+        InputError: it is not of this form.
+    """
+    name, text = _text(row, where, name, folder)
+    vertex = _field(row, "text_content") is not None
+    rows = _field(row, "text_segment_annotations" if vertex else "annotations")
     if rows is None:
-        rows = []
+        rules.leave_out_document(where, "it has no annotations field")
+        return None
     if not isinstance(rows, list):
         raise InputError(f"{where}: annotations is {kind(rows)}, expected a list")
-    return Document(name, text, checked((_entity(entity, where) for entity in rows), len(text), where))
+    entities: list[tuple[str, Entity]] = []
+    for one in rows:
+        try:
+            entities.append((where, _entity(one, text, where, vertex)))
+        except InputError as error:
+            rules.fault(error)
+    return Document(name, text, settle(entities, len(text), rules))
 
 
-def _entity(row: object, where: str) -> Entity:
+def _text(row: Mapping[str, Any], where: str, name: str, folder: Path) -> tuple[str, str]:
+    """A document's name and its text."""
+    snippet, content = _field(row, "text_snippet"), _field(row, "text_content")
+    if content is None and snippet is None and "document" in row:
+        pdf = _pdf_path(row["document"], where, folder)
+        return str(pdf), read_pdf(pdf)
+    if content is None and isinstance(snippet, dict):
+        content = _field(snippet, "content")
+    if not isinstance(content, str):
+        raise InputError(f"{where}: text_snippet.content is {kind(content)}, expected a string")
+    return name, content
+
+
+def _entity(row: object, text: str, where: str, vertex: bool) -> Entity:
     label = _field(row, "display_name")
-    segment = _field(_field(row, "text_extraction"), "text_segment")
+    segment = row if vertex else _field(_field(row, "text_extraction"), "text_segment")
     if not isinstance(label, str) or not label:
         raise InputError(f"{where}: display_name of an annotation is {kind(label)}, expected a label")
     if not isinstance(segment, dict):
         raise InputError(f"{where}: text_extraction.text_segment is {kind(segment)}, expected an object")
     # A start of 0 is left out by protocol buffers' JSON, as every default is.
     start = offset(_field(segment, "start_offset", 0), "start_offset", where)
-    return Entity(start, offset(_field(segment, "end_offset"), "end_offset", where), label)
+    entity = Entity(start, offset(_field(segment, "end_offset"), "end_offset", where), label)
+    quote = segment.get("content")
+    check_quote(text, entity, quote if isinstance(quote, str) else None, where)
+    return entity
 
 
 def _field(row: object, name: str, default: object = None) -> Any:

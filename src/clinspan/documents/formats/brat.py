@@ -1,7 +1,8 @@
 """BRAT standoff: a folder with `NAME.txt` and, beside it, `NAME.ann`. See https://brat.nlplab.org/standoff.html.
 
 Text-bound annotations (lines that start with T) are read. Relations, events, attributes and notes are not entities and
-are skipped.
+are skipped. An annotation over a line end, which BRAT writes as fragments with only whitespace between, is one stretch.
+`NAME.a1`, the entities of the BioNLP shared tasks, is read as `NAME.ann` is.
 """
 
 from __future__ import annotations
@@ -9,63 +10,88 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from clinspan.documents.document import Document, Entity, checked, offset
+from clinspan.documents.document import Document, Entity, offset
+from clinspan.documents.quotes import check_quote
+from clinspan.documents.reading import ReadingRules, one_stretch, settle
 from clinspan.errors import InputError
-from clinspan.textfiles import decode, read_lines
+from clinspan.textfiles import MAX_BYTES, decode, open_bytes, read_at_most, read_lines
+
+_ANNOTATIONS = (".ann", ".a1")
 
 
-def read(folder: Path) -> Iterator[Document]:
-    """Read a folder's documents in the order of their names; a text without .ann has no entities.
+def read(folder: Path, rules: ReadingRules | None = None) -> Iterator[Document]:
+    """Read the documents of a folder and the folders in it, in the order of their names.
 
     Raises:
-        InputError: the folder has no .txt, an .ann has no text, a file cannot be read, or an annotation is broken,
-            discontinuous (clinspan's entities are one stretch) or does not quote its text.
+        InputError: the folder has no .txt, an .ann has no text, a text has no .ann, a file cannot be read, or an
+            annotation is broken, does not quote its text, or is of several fragments.
     """
-    texts = sorted(folder.glob("*.txt"))
+    rules = ReadingRules() if rules is None else rules
+    texts, annotations = _files(folder, (".txt",)), _files(folder, _ANNOTATIONS)
     if not texts:
         raise InputError(f"{folder}: no .txt file, expected BRAT standoff (NAME.txt and NAME.ann)")
-    alone = sorted({path.stem for path in folder.glob("*.ann")} - {path.stem for path in texts})
-    if alone:
-        raise InputError(f"{folder / alone[0]}.ann: its text {alone[0]}.txt is missing")
-    for path in texts:
-        yield _read_one(path)
+    for name in sorted(set(annotations) - set(texts)):
+        rules.fault(InputError(f"{annotations[name][0]}: its text {name}.txt is missing"))
+    for name, paths in texts.items():
+        beside = annotations.get(name, [])
+        if len(paths) > 1 or len(beside) > 1:
+            rules.fault(
+                InputError(f"{(beside if len(beside) > 1 else paths)[1]}: a second file for {name}, keep one")
+            )
+        elif not beside:
+            rules.leave_out_document(str(paths[0]), f"there is no {Path(name).name}.ann beside it")
+        else:
+            try:
+                yield _read_one(name, paths[0], beside[0], rules)
+            except InputError as error:
+                rules.fault(error)
 
 
-def _read_one(path: Path) -> Document:
-    try:
-        # Offsets count every character: line ends must stay as they are.
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+def _files(folder: Path, suffixes: tuple[str, ...]) -> dict[str, list[Path]]:
+    """The files with these suffixes, in either case, by their path from the folder without it; hidden ones aside."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if path.suffix.lower() in suffixes and not any(part.startswith(".") for part in inside.parts):
+            found.setdefault(inside.with_suffix("").as_posix(), []).append(path)
+    return found
+
+
+def _read_one(name: str, path: Path, annotations: Path, rules: ReadingRules) -> Document:
+    with open_bytes(path, encoding=rules.encoding) as stream:
+        content = read_at_most(stream, MAX_BYTES, str(path))
+    # Offsets count every character: line ends must stay as they are.
     text = decode(content, str(path), mark=False)
-    annotations = path.with_suffix(".ann")
-    entities = list(_entities(annotations, text)) if annotations.exists() else []
-    return Document(path.stem, text, checked(entities, len(text), str(annotations)))
+    entities: list[tuple[str, Entity]] = []
+    for where, line in read_lines(annotations, encoding=rules.encoding):
+        if line.startswith("T"):
+            try:
+                entities += ((where, entity) for entity in _entity(line, text, where, rules))
+            except InputError as error:
+                rules.fault(error)
+    return Document(name, text, settle(entities, len(text), rules))
 
 
-def _entities(path: Path, text: str) -> Iterator[Entity]:
-    for where, line in read_lines(path):
-        if not line.startswith("T"):
-            continue
-        parts = line.split("\t")
-        place = parts[1].split(" ", 1) if len(parts) == 3 else []
-        if len(place) != 2 or not place[0]:
-            raise InputError(f"{where}: expected ID, a tab, label and offsets, a tab, and the text")
-        if ";" in place[1]:
-            raise InputError(
-                f"{where}: a discontinuous annotation; clinspan's entities are one stretch of text"
-            )
-        offsets = place[1].split(" ")
-        if len(offsets) != 2 or not all(part.isascii() and part.isdigit() for part in offsets):
-            raise InputError(f"{where}: expected two offsets after the label")
-        start, end = (offset(part, "an offset", where) for part in offsets)
-        entity = Entity(start, end, place[0])
-        # BRAT writes a line end inside an annotation as a space.
-        if text[entity.start : entity.end].split() != parts[2].split():
-            raise InputError(
-                f"{where}: the annotation does not quote its text at {entity.start} to {entity.end}"
-            )
-        yield entity
+def _entity(line: str, text: str, where: str, rules: ReadingRules) -> list[Entity]:
+    """The entity of a line; nothing where it is left out."""
+    parts = line.split("\t")
+    label, _, offsets = parts[1].partition(" ") if len(parts) == 3 else ("", "", "")
+    if not label or not offsets:
+        raise InputError(f"{where}: expected ID, a tab, label and offsets, a tab, and the text")
+    found = one_stretch([_fragment(part, where) for part in offsets.split(";")], text, where, rules)
+    if found is None:
+        return []
+    start, end, whole = found
+    entity = Entity(start, end, label)
+    check_quote(text, entity, parts[2] if whole else None, where)
+    return [entity]
+
+
+def _fragment(written: str, where: str) -> tuple[int, int]:
+    offsets = written.split(" ")
+    if len(offsets) != 2 or not all(part.isascii() and part.isdigit() for part in offsets):
+        raise InputError(f"{where}: expected two offsets after the label")
+    return offset(offsets[0], "an offset", where), offset(offsets[1], "an offset", where)
 
 
 def write(documents: Iterable[Document], folder: Path) -> None:

@@ -46,6 +46,7 @@ class ReadOptions:
         exclude: a file that is not read even if it lies in a folder of notes.
         kind: what every file holds, one of `kinds.KINDS`; None to see it by name and content.
         left_out: counts, by kind, the files in folders that are not notes.
+        encoding: of the files' text; None for UTF-8.
     """
 
     text_field: str = "text"
@@ -54,6 +55,7 @@ class ReadOptions:
     exclude: Path | None = None
     kind: str | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

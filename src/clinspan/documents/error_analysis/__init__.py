@@ -1,0 +1,1 @@
+"""The errors behind scores: of which kinds, at which thresholds, and where in the text."""
