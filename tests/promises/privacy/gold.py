@@ -11,7 +11,9 @@ import pytest
 from tests.support.privacy.failing_paths import MARKER, NOTE, Action, Place, adder, reading
 
 from clinspan.documents import annotated
+from clinspan.documents.document import Document, Entity
 from clinspan.documents.formats import bioc, brat, conll, pubtator
+from clinspan.documents.label_names import choose_labels, rename_gold
 from clinspan.documents.reading import ReadingRules
 from clinspan.textfiles import open_bytes
 
@@ -136,3 +138,10 @@ path("encoding unknown", partial(in_encoding, encoding=MARKER.lower()[:3], conte
 path("encoding wrong", partial(in_encoding, encoding="ascii", content=f"{NOTE} é".encode()))
 path("rules", lambda _: ReadingRules(overlaps="x"))
 path("rules column", lambda _: ReadingRules(column=0))
+
+ONE = [Document("1", NOTE, (Entity(3, 15, "X"),))]
+path("map-gold", lambda _: rename_gold(ONE, {"Y": "X"}))
+path("map", lambda _: choose_labels(ONE, ["X"], rename={"Y": "X"}))
+path("label", lambda _: choose_labels(ONE, ["X"], rename={}, wanted=["Y"]))
+path("no annotation", lambda _: choose_labels([], ["X"], rename={}))
+path("no label in common", lambda _: choose_labels(ONE, ["Y"], rename={}))
