@@ -9,7 +9,7 @@ from typing import Any
 
 from clinspan.documents.document import Document
 from clinspan.documents.formats import automl, bioc, brat, conll, jsonl, pubtator, token_lists
-from clinspan.documents.formats.rows import read_rows
+from clinspan.documents.formats.json_rows import read_rows
 from clinspan.documents.formats.tags import is_untyped, place
 from clinspan.documents.reading import ReadingRules, what_was_left_out
 from clinspan.errors import InputError

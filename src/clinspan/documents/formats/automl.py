@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from clinspan.documents.document import Document, Entity, checked, offset
+from clinspan.documents.formats.json_rows import read_rows
 from clinspan.documents.formats.pdf import read_pdf
-from clinspan.documents.formats.rows import read_rows
 from clinspan.documents.quotes import check_quote
 from clinspan.documents.reading import ReadingRules, settle
 from clinspan.errors import InputError

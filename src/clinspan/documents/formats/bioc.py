@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from clinspan.documents.document import Document, Entity, offset
-from clinspan.documents.formats.rows import read_rows
+from clinspan.documents.formats.json_rows import read_rows
 from clinspan.documents.quotes import check_quote
 from clinspan.documents.reading import ReadingRules, one_stretch, settle
 from clinspan.errors import InputError

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from clinspan.documents.document import Document, Entity, offset
-from clinspan.documents.formats.rows import read_rows
+from clinspan.documents.formats.json_rows import read_rows
 from clinspan.documents.quotes import check_quote, quote_of
 from clinspan.documents.reading import ReadingRules, settle
 from clinspan.errors import InputError
