@@ -29,9 +29,9 @@ from tests.promises.privacy import (
     shapes,
     texts,
 )
-from tests.promises.privacy.raises import NO_NOTE_THERE, exempt, sites
 from tests.support import bundles
 from tests.support.privacy.failing_paths import MARKER, NOTE, Action, Place
+from tests.support.privacy.raises import NO_NOTE_THERE, exempt, sites
 from tests.support.privacy.watch import leaks, noting_raises, watched
 
 from clinspan import LoadOptions, Recognizer
