@@ -86,7 +86,7 @@ def test_neighbours_change_no_bit(embedder: Embedder) -> None:
 
 def test_what_is_no_list_of_texts_is_refused(embedder: Embedder) -> None:
     """One string would be embedded letter by letter."""
-    with pytest.raises(InputError, match="texts is a str: pass a list of texts"):
+    with pytest.raises(InputError, match="texts is one string: pass a list of texts"):
         embedder.embed("Fever.")
     with pytest.raises(InputError, match="note 1: it is a pair"):
         embedder.embed(["a", ("a", "b")])  # type: ignore[list-item]

@@ -221,7 +221,7 @@ def test_what_is_no_list_of_notes_is_refused(
 ) -> None:
     """Options are checked at the call, notes as they come."""
     with pytest.raises(InputError):
-        list(starter.pipe(notes, **options))  # type: ignore[arg-type]
+        list(starter.pipe(notes, **options))  # type: ignore[call-overload]
 
 
 def test_wrong_options_are_refused_before_any_note_is_drawn(starter: Recognizer) -> None:

@@ -14,6 +14,7 @@ from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
 from clinspan.engine.runner import Runner
 from clinspan.errors import ClosedError, InputError
+from clinspan.options import check_texts
 from clinspan.report import Report, report_on
 from clinspan.text.decode import Threshold, score_limits
 from clinspan.text.merge import LabelScore, Scoring, label_scores, merge_logits
@@ -161,10 +162,7 @@ class Classifier:
                 after the results of the texts before it; its number is in the message.
         """
         call = self._begin(threshold, timeout)
-        if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise InputError(
-                f"texts is a {type(texts).__name__}: pass a list of texts or pairs, or use classify()"
-            )
+        check_texts("texts", texts, "classify")
         read = (self._read(text, number, truncate, call) for number, text in enumerate(texts))
         return self._pipe(read, threshold, call)
 

@@ -17,6 +17,7 @@ from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
 from clinspan.engine.runner import Runner
 from clinspan.errors import ClosedError, InputError
+from clinspan.options import check_texts
 from clinspan.pipeline import Cutting
 from clinspan.report import Report, report_on
 from clinspan.text.merge import Vectors, merge_vectors
@@ -169,8 +170,7 @@ class Embedder:
 
     def _checked(self, texts: Iterable[str], normalize: bool | None) -> Iterable[str]:
         """Check the options of a call at once, not when the first vector is taken."""
-        if isinstance(texts, str) or not isinstance(texts, Iterable):
-            raise InputError(f"texts is a {type(texts).__name__}: pass a list of texts")
+        check_texts("texts", texts)
         if normalize is False and self._vectors.normalize:
             raise InputError("normalize is False, and the model gives vectors of length 1")
         return texts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
 
@@ -51,3 +52,27 @@ def of_kind(name: str, value: object, kinds: tuple[type, ...], expected: str) ->
     """Raise InputError unless an option is None or of one of the kinds; `expected` says them in words."""
     if value is not None and not isinstance(value, kinds):
         raise InputError(f"{name} is a {type(value).__name__}: expected {expected}")
+
+
+def check_texts(name: str, texts: object, one: str = "") -> None:
+    """Refuse what is not an iterable of texts, above all what would be iterated by mistake.
+
+    Args:
+        name: of the option, for the message.
+        texts: what was given.
+        one: the call that takes a single text, for the message; empty where there is none.
+
+    Raises:
+        InputError: with what to pass.
+    """
+    if isinstance(texts, str | bytes):
+        kind = "one string" if isinstance(texts, str) else "bytes"
+        raise InputError(f"{name} is {kind}: pass a list of {name}" + (f", or use {one}()" if one else ""))
+    if isinstance(texts, Mapping):
+        raise InputError(f"{name} is a {type(texts).__name__}, whose keys would be read: pass its values()")
+    if hasattr(texts, "columns") and not hasattr(texts, "str"):
+        raise InputError(
+            f"{name} is a {type(texts).__name__}, whose column names would be read: pass one column, such as frame['text']"
+        )
+    if not isinstance(texts, Iterable):
+        raise InputError(f"{name} is a {type(texts).__name__}: expected an iterable of texts")

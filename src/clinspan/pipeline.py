@@ -5,12 +5,15 @@ Logits come from a callable, so that the runtime, the exporter's comparisons and
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clinspan.errors import InputError
 from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, spans
 from clinspan.text.encoding import Encoding
 from clinspan.text.tokenizer import Tokenizer
@@ -121,6 +124,25 @@ def job_ids(job: Job) -> Ids | None:
 def job_number(job: Job) -> int:
     """Number of a job's note among those of the call."""
     return job[0].number
+
+
+def split_pairs(pairs: Iterable[Any], companions: deque[Any]) -> Iterator[Any]:
+    """The first of each pair; the second is kept for `with_companions`.
+
+    Raises:
+        InputError: one of them is not a pair.
+    """
+    for number, pair in enumerate(pairs):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise InputError("expected a pair of a text and what comes with it", note=number)
+        companions.append(pair[1])
+        yield pair[0]
+
+
+def with_companions(results: Iterable[Any], companions: deque[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each result with what came with its note."""
+    for result in results:
+        yield result, companions.popleft()
 
 
 def by_note(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,8 @@ from clinspan.bundle.loading import Loaded, Origin, load, origin_of
 from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
 from clinspan.engine.runner import Runner
-from clinspan.errors import ClosedError, InputError
+from clinspan.errors import BundleError, ClinspanError, ClosedError, InferenceError, InputError
+from clinspan.options import check_texts
 from clinspan.pipeline import (
     Cutting,
     Job,
@@ -26,13 +28,17 @@ from clinspan.pipeline import (
     jobs,
     note_spans,
     own_logits,
+    split_pairs,
     stitch,
     tokenize,
     window_ids,
     window_words,
+    with_companions,
 )
 from clinspan.report import Report, report_on
+from clinspan.strict_json import brief
 from clinspan.text.decode import AGGREGATIONS, Aggregation, Span, Threshold, Words, label_table, score_limits
+from clinspan.text.encoding import Encoding
 
 
 class Recognizer:
@@ -170,6 +176,7 @@ class Recognizer:
         finally:
             call.given_up = True
 
+    @overload
     def pipe(
         self,
         notes: Iterable[str],
@@ -177,7 +184,32 @@ class Recognizer:
         threshold: Threshold = 0.0,
         aggregation: Aggregation | None = None,
         timeout: float | None = None,
-    ) -> Iterator[list[Span]]:
+        on_error: Literal["raise"] = "raise",
+        as_tuples: Literal[False] = False,
+    ) -> Iterator[list[Span]]: ...
+
+    @overload
+    def pipe(
+        self,
+        notes: Iterable[Any],
+        *,
+        threshold: Threshold = 0.0,
+        aggregation: Aggregation | None = None,
+        timeout: float | None = None,
+        on_error: Literal["raise", "yield"] = "raise",
+        as_tuples: bool = False,
+    ) -> Iterator[Any]: ...
+
+    def pipe(
+        self,
+        notes: Iterable[Any],
+        *,
+        threshold: Threshold = 0.0,
+        aggregation: Aggregation | None = None,
+        timeout: float | None = None,
+        on_error: Literal["raise", "yield"] = "raise",
+        as_tuples: bool = False,
+    ) -> Iterator[Any]:
         """Find the entities of many notes, lazily, in order, in bounded memory.
 
         Args:
@@ -186,21 +218,51 @@ class Recognizer:
             aggregation: as in `recognize`.
             timeout: seconds from this call, for all notes together, after which no further window is
                 started; notes that are complete by then are still given.
+            on_error: `raise` to end with the first note that cannot be read; `yield` to give its error, an InputError,
+                BundleError or InferenceError, in the place of its spans, and go on.
+            as_tuples: `notes` gives pairs of a text and anything else, such as its row, which is given back with the
+                result.
 
         Yields:
-            The spans of each note as one list, which is empty for a note without entities.
+            The spans of each note as one list, which is empty for a note without entities; with `as_tuples`, a pair
+            of that and what came with the note.
 
         Raises:
             InputError, InferenceError, DeadlineError, ClosedError: as in `recognize`, in the note's turn,
                 after the results of the notes before it; the number of the note is in the message.
         """
         vote, call = self._begin(threshold, aggregation, timeout)
-        if isinstance(notes, str):
-            raise InputError("notes is one string: pass a list of notes, or use recognize()")
-        if not isinstance(notes, Iterable):
-            raise InputError(f"notes is a {type(notes).__name__}: expected an iterable of texts")
-        tokenized = (self._read(note, number, call) for number, note in enumerate(notes))
-        return self._pipe(tokenized, threshold, vote, call)
+        check_texts("notes", notes, "recognize")
+        if on_error not in ("raise", "yield"):
+            raise InputError(f"on_error is {brief(on_error)}: expected 'raise' or 'yield'")
+        companions: deque[Any] = deque()
+        texts = split_pairs(notes, companions) if as_tuples else notes
+        results = self._results(texts, threshold, vote, call, keep_going=on_error == "yield")
+        return with_companions(results, companions) if as_tuples else results
+
+    def _results(
+        self, texts: Iterable[Any], threshold: Threshold, aggregation: str, call: Call, *, keep_going: bool
+    ) -> Iterator[Any]:
+        """Spans of each text; an error in their place where one cannot be read and `keep_going` says so."""
+        failed: dict[int, ClinspanError] = {}
+
+        def read(text: Any, number: int) -> TokenizedNote:
+            try:
+                return self._read(text, number, call)
+            except (InputError, BundleError) as error:
+                if not keep_going:
+                    raise
+                failed[number] = error
+                return TokenizedNote("", Encoding.empty(), (), number)
+
+        def give_up(job: Job, error: InferenceError) -> Words:
+            failed.setdefault(job_number(job), error)
+            return Words.empty()
+
+        tokenized = (read(text, number) for number, text in enumerate(texts))
+        found = self._pipe(tokenized, threshold, aggregation, call, give_up if keep_going else None)
+        for number, spans in enumerate(found):
+            yield failed.pop(number, spans)
 
     def _begin(
         self, threshold: Threshold, aggregation: str | None, timeout: float | None
@@ -227,14 +289,21 @@ class Recognizer:
         return tokenize(note, self._tokenizer, self._cutting, number=number, between=between)
 
     def _pipe(
-        self, notes: Iterator[TokenizedNote], threshold: Threshold, aggregation: str, call: Call
+        self,
+        notes: Iterator[TokenizedNote],
+        threshold: Threshold,
+        aggregation: str,
+        call: Call,
+        give_up: Callable[[Job, InferenceError], Words] | None = None,
     ) -> Iterator[list[Span]]:
         def finish(job: Job, logits: Logits) -> Words:
             note, window = job
             assert window is not None  # only windows have logits
             return window_words(note, window, logits, aggregation)
 
-        results = self._runner.run(jobs(notes), ids=job_ids, note=job_number, finish=finish, call=call)
+        results = self._runner.run(
+            jobs(notes), ids=job_ids, note=job_number, finish=finish, call=call, give_up=give_up
+        )
         for note, words in by_note(results):
             yield note_spans(note, words, self._table, threshold)
 

@@ -187,7 +187,7 @@ def test_a_limit_that_lets_nothing_pass_is_refused(small: Recognizer, limit: int
 def test_a_bad_note_is_refused_in_its_turn(small: Recognizer, bad: object) -> None:
     """The notes before it are answered for, however far ahead it was drawn."""
     with Recognizer.load(small.report().path, threads=2, options=LoadOptions(max_characters=100)) as careful:
-        results = careful.pipe(["She has pneumonia."] * 5 + [bad])  # type: ignore[list-item]
+        results = careful.pipe(["She has pneumonia."] * 5 + [bad])
         found = [next(results) for _ in range(5)]
         assert found == [small.recognize("She has pneumonia.")] * 5
         with pytest.raises(InputError, match="note 5"):
@@ -259,7 +259,7 @@ def test_a_timeout_that_is_not_reached_changes_nothing(recognizer: Recognizer) -
 def test_refuses_what_is_no_time(recognizer: Recognizer, timeout: object) -> None:
     """A timeout is seconds above zero; anything else is said at once, before a note is drawn."""
     with pytest.raises(InputError, match="timeout is"):
-        recognizer.pipe([], timeout=timeout)  # type: ignore[arg-type]
+        recognizer.pipe([], timeout=timeout)  # type: ignore[call-overload]
 
 
 def test_is_an_error_of_both_families() -> None:

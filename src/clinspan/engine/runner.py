@@ -75,6 +75,7 @@ class Runner:
         note: Callable[[Job], int],
         finish: Callable[[Job, Logits], Result],
         call: Call,
+        give_up: Callable[[Job, InferenceError], Result] | None = None,
     ) -> Iterator[tuple[Job, Result | None]]:
         """Run a window for each job and yield what is made of its logits, in order, in bounded memory.
 
@@ -84,6 +85,7 @@ class Runner:
             note: gives the number of the note, for messages.
             finish: makes the result of logits, as `run_alone` gives them; called on a worker.
             call: asked before each run whether to go on.
+            give_up: makes the result of a window that the model fails on; None to end with the error.
         """
 
         def one(job: Job) -> Result | None:
@@ -91,16 +93,26 @@ class Runner:
             content = ids(job)
             if content is None:
                 return None
-            with _naming(note(job)):
-                logits = self.model.logits(content)
+            try:
+                with _naming(note(job)):
+                    logits = self.model.logits(content)
+            except InferenceError as error:
+                if give_up is None:
+                    raise
+                return give_up(job, error)
             return finish(job, logits)
 
         def several(batch: Sequence[Job]) -> list[Result | None]:
             call.check(note(batch[0]))
             contents = [ids(job) for job in batch]
             windows = [content for content in contents if content is not None]
-            with _naming(note(batch[0])):
-                logits = iter(self.model.batch(windows) if windows else [])
+            try:
+                with _naming(note(batch[0])):
+                    logits = iter(self.model.batch(windows) if windows else [])
+            except InferenceError:
+                if give_up is None:
+                    raise
+                return [one(job) for job in batch]  # which of them fails is not known
             return [
                 None if content is None else finish(job, next(logits))
                 for job, content in zip(batch, contents, strict=True)

@@ -75,6 +75,12 @@ class Words:
     labels: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
 
+    @staticmethod
+    def empty() -> Words:
+        """No words."""
+        none = np.zeros(0, np.int32)
+        return Words(none, none, none, np.zeros(0, np.float32))
+
 
 @dataclass(frozen=True, slots=True)
 class LabelTable:
@@ -124,8 +130,7 @@ def read_words(
         logits, word_ids = logits[kept], word_ids[kept]
     t = len(kept)
     if t == 0:
-        none = np.zeros(0, np.int32)
-        return Words(none, none, none, np.zeros(0, np.float32))
+        return Words.empty()
     new = np.ones(t, dtype=bool)
     if aggregation != "simple":
         new[1:] = word_ids[1:] != word_ids[:-1]

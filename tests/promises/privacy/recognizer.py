@@ -86,6 +86,8 @@ for kind, options in OPTIONS.items():
 path("recognize bytes", partial(recognized, note=NOTE.encode()))
 path("pipe list", partial(piped, notes=[[NOTE]]))
 path("pipe one string", partial(piped, notes=NOTE))
+path("pipe a pair that is none", lambda place: list(recognizer(place).pipe([NOTE], as_tuples=True)))
+path("pipe with an unknown way", lambda place: recognizer(place).pipe([NOTE], on_error=NOTE[:3]))  # type: ignore[call-overload]
 path("pipe a number", partial(piped, notes=3))
 
 
