@@ -25,7 +25,7 @@ STYLE = """
   border-bottom: 3px solid var(--colour); border-radius: 3px; -webkit-box-decoration-break: clone;
   box-decoration-break: clone; print-color-adjust: exact; -webkit-print-color-adjust: exact }
 .clinspan mark::after { content: attr(data-label); font-size: .65em; font-weight: 600; color: var(--ink);
-  background: var(--colour); border-radius: 3px; padding: .15em .4em; margin-left: .4em; vertical-align: .15em }
+  background: var(--colour); border-radius: 3px; padding: .15em .4em; margin-left: .4em; vertical-align: .15em; white-space: nowrap }
 .clinspan mark.absent { text-decoration: line-through }
 .clinspan mark.doubtful { border-bottom-style: dotted }
 .clinspan-regimens { font: 14px/1.5 system-ui, sans-serif; border-collapse: collapse; color: #111; background: #fff }
