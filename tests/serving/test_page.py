@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.browser import CHROMIUM, Tab, tab
+from tests.serving.browser import CHROMIUM, Tab, tab
 from tests.support.marked_note import NOTE
 
 from clinspan import Recognizer
