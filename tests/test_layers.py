@@ -42,7 +42,7 @@ LAYERS = {
         {"texts"},
         {"__init__"},
         {"train"},
-        {"starter"},
+        {"pruning", "starter"},
         {"cli"},
         {"__main__"},
     ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ class Checkpoint:
         model: transformers model.
         tokenizer: transformers fast tokenizer.
         labels: label names in the order of the logits.
+        sha256: of the file of weights; empty where they lie in several.
+        original: transformers model that this one was pruned from; None where it was not.
+        pruned: record of the pruning, for the manifest.
     """
 
     source: str
@@ -29,6 +33,9 @@ class Checkpoint:
     model: Any
     tokenizer: Any
     labels: Sequence[str]
+    sha256: str = ""
+    original: Any = None
+    pruned: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +91,28 @@ def _load(source: str, trust: Trust) -> Checkpoint:
             "it was not fine-tuned for token classification"
         )
     labels = [str(config.id2label[index]) for index in range(config.num_labels)]
-    return Checkpoint(
-        source,
-        getattr(config, "_commit_hash", None) or "",
-        model.eval(),
-        load_tokenizer(source, options),
-        labels,
-    )
+    commit = getattr(config, "_commit_hash", None) or ""
+    tokenizer = load_tokenizer(source, options)
+    return Checkpoint(source, commit, model.eval(), tokenizer, labels, _weights_sha256(source, commit))
+
+
+def _weights_sha256(source: str, commit: str) -> str:
+    """Sha256 of the file that the weights were read from."""
+    from transformers.utils import cached_file
+
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        path = cached_file(
+            source,
+            name,
+            revision=commit or None,
+            local_files_only=True,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if path is not None:
+            with Path(path).open("rb") as stream:
+                return hashlib.file_digest(stream, "sha256").hexdigest()
+    return ""
 
 
 def check_local(source: str) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from clinspan.bundle.hub_folder import max_content_tokens
@@ -24,12 +27,14 @@ from clinspan_export.graphs import fp16, fp32, int8
 from clinspan_export.provenance import provenance
 from clinspan_export.quiet import Progress
 from clinspan_export.verify.compare import feeds
+from clinspan_export.verify.speed import speedup
 from clinspan_export.verify.tune_windows import tune
 from clinspan_export.verify.verdict import Checks, check_batches, judge
 
 FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onnx/model_fp16.onnx"}
 # int8 needs to see a few thousand tokens of the kind of text it will read.
 _CALIBRATION_NOTES = 24
+_TIMED_WINDOWS = 12
 _EXTRA = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "jinja2", "matplotlib")
 
 
@@ -52,7 +57,7 @@ class Overrides:
 
 
 def export(
-    source: str,
+    source: str | Checkpoint,
     out: str | Path,
     *,
     precisions: Sequence[str] = ("fp32", "int8"),
@@ -65,7 +70,7 @@ def export(
     """Turn a fine-tuned checkpoint into a bundle.
 
     Args:
-        source: local folder or Hub id of a token classification checkpoint.
+        source: local folder or Hub id of a token classification checkpoint, or one that is loaded already.
         out: folder to make.
         precisions: which models the bundle keeps, of `fp32`, `int8` and `fp16`.
         checks: notes to compare the models on and to tune on, and limits; None for a few notes of our own.
@@ -89,8 +94,12 @@ def export(
     request = _Request(Path(out), precisions, made, checks or Checks(), overrides or Overrides(), progress)
     _check_request(request, force)
     stage = stages(progress, total=4 + len(made) + (request.checks.tune_on is not None))
-    stage(f"loading {source}")
-    loaded = checkpoints.load(source, trust)
+    if isinstance(source, Checkpoint):
+        stage(f"taking {source.source} as it was loaded")
+        loaded = source
+    else:
+        stage(f"loading {source}")
+        loaded = checkpoints.load(source, trust)
     labels = _read_labels(loaded, request)
     try:
         with write_whole(request.target) as folder:
@@ -198,7 +207,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
         overlap=overrides.overlap,
         max_window=max_window,
         aggregation=overrides.aggregation,
-        provenance=provenance(loaded, config),
+        provenance=provenance(_timed(loaded, folder, request, window), config),
     )
     bundle.write_manifest()
     return bundle
@@ -209,8 +218,7 @@ def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: i
     source = folder / FILES["fp32"]
     fp32.write_fp32(loaded, source)
     if "int8" in request.made:
-        # Where there are notes to tune on, those the bundle is judged on stay unseen.
-        seen = (request.checks.tune_on or request.checks.samples)[:_CALIBRATION_NOTES]
+        seen = request.checks.calibration()[:_CALIBRATION_NOTES]
         stage(f"writing int8 ONNX, calibrated on {len(seen)} notes")
         inputs = feeds(Tokenizer(folder / "tokenizer.json"), [note.text for note in seen], window=window)
         with converting("int8"):
@@ -219,6 +227,23 @@ def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: i
         stage("writing fp16 ONNX")
         with converting("fp16"):
             fp16.write_fp16(source, folder / FILES["fp16"])
+
+
+def _timed(loaded: Checkpoint, folder: Path, request: _Request, window: int) -> Checkpoint:
+    """A pruned checkpoint whose record says how much faster it is than the original, int8 where that is made."""
+    if loaded.original is None:
+        return loaded
+    request.progress("writing the unpruned model as well, to compare the speed")
+    precision = "int8" if "int8" in request.made else "fp32"
+    seen = [note.text for note in request.checks.calibration()]
+    windows = feeds(Tokenizer(folder / "tokenizer.json"), seen, window=window)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        shutil.copy(folder / "tokenizer.json", work)
+        _write_graphs(replace(loaded, model=loaded.original), Path(work), request, window, lambda _: None)
+        before, after = Path(work, FILES[precision]), folder / FILES[precision]
+        times = speedup(before, after, [feed["input_ids"] for feed in islice(windows, _TIMED_WINDOWS)])
+    record = {**loaded.pruned, "speedup": round(times, 3), "speedup_of": precision}
+    return replace(loaded, pruned=record)
 
 
 def _verify(loaded: Checkpoint, bundle: Bundle, request: _Request, stage: Progress) -> Bundle:
@@ -237,7 +262,14 @@ def _verify(loaded: Checkpoint, bundle: Bundle, request: _Request, stage: Progre
         )
         bundle.write_manifest()  # what follows reads the bundle as its users will
     stage(f"comparing with PyTorch on {len(checks.samples)} notes ({checks.source})")
-    bundle = judge(loaded.model, bundle, checks, keep=request.precisions, progress=request.progress)
+    bundle = judge(
+        loaded.model if loaded.original is None else loaded.original,
+        bundle,
+        checks,
+        keep=request.precisions,
+        progress=request.progress,
+        written_from=None if loaded.original is None else loaded.model,
+    )
     bundle = keep(bundle, request.precisions)
     bundle.write_manifest()
     return bundle

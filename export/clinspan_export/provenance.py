@@ -25,9 +25,10 @@ _PACKAGES = (
 
 def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
     """Record for the manifest; `exported_at` is the only field that two equal exports do not share."""
-    return {
+    record = {
         "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).resolve().name,
         "revision": loaded.revision,
+        "weights_sha256": loaded.sha256,
         "architecture": type(loaded.model).__name__,
         "model_type": config.get("model_type", ""),
         "parameters": sum(p.numel() for p in loaded.model.parameters()),
@@ -36,3 +37,4 @@ def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
         "versions": {name: metadata.version(name) for name in _PACKAGES},
         "quantization": "int8: dynamic activations, weights per column, embeddings per row, outliers moved",
     }
+    return {**record, "pruned": dict(loaded.pruned)} if loaded.pruned else record

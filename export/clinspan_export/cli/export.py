@@ -14,6 +14,7 @@ from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import SCHEMES
 from clinspan_export.checkpoint import Trust
 from clinspan_export.cli.export_texts import add_text_options, run_text_export, text_summary
+from clinspan_export.cli.pruning import add_pruning_options, check_pruning, pruned_line, run_pruned_export
 from clinspan_export.exporter import FILES, Overrides, check_extra, export
 from clinspan_export.texts.text_checkpoint import detect_task
 from clinspan_export.verify.limits import Limits
@@ -42,6 +43,7 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     add("--force", action="store_true", help="replace OUT where it exists")
     _add_overrides(parser.add_argument_group("labels and windows"))
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
+    add_pruning_options(parser.add_argument_group("a smaller model"))
     add_text_options(parser.add_argument_group("classifiers of texts, and encoders"))
     add = parser.add_argument_group("trust").add_argument
     add("--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id (default: the newest)")
@@ -81,6 +83,8 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
         metavar="F1",
         help="fail where more F1 is lost against the notes' entities",
     )
+    seen = "let int8 and --prune look at these notes instead (default: those of --tune, or else of --notes)"
+    add("--calibrate", metavar="DIR|JSONL", help=seen)
     add("--report", metavar="FILE", help="write the HTML report here too, even on failure")
     add("--show-text", action="store_true", help="let the HTML report quote the spans that differ")
 
@@ -89,29 +93,30 @@ def _run(options: argparse.Namespace) -> str:
     check_extra()
     trust = Trust(options.revision, options.trust_remote_code, options.allow_pickle)
     precisions = options.precision or ("fp32", "int8")
-    if (options.task or detect_task(options.checkpoint, trust)) == TOKENS:
+    task = options.task or detect_task(options.checkpoint, trust)
+    check_pruning(options, task)
+    if task == TOKENS:
         return _summary(_export(options))
     return text_summary(run_text_export(options, precisions, trust, say))
 
 
 def _export(options: argparse.Namespace) -> Bundle:
-    return export(
-        options.checkpoint,
-        options.out,
-        precisions=options.precision or ("fp32", "int8"),
-        checks=_checks(options),
-        overrides=Overrides(
-            scheme=options.scheme,
-            outside=options.outside,
-            rename=split_pairs(options.rename, "--rename", "ENTITY=NAME"),
-            window=options.window,
-            overlap=options.overlap,
-            aggregation=options.aggregation,
-        ),
-        trust=Trust(options.revision, options.trust_remote_code, options.allow_pickle),
-        force=options.force,
-        progress=say,
+    overrides = Overrides(
+        scheme=options.scheme,
+        outside=options.outside,
+        rename=split_pairs(options.rename, "--rename", "ENTITY=NAME"),
+        window=options.window,
+        overlap=options.overlap,
+        aggregation=options.aggregation,
     )
+    precisions, checks = options.precision or ("fp32", "int8"), _checks(options)
+    if options.prune is not None:
+        return run_pruned_export(options, precisions, checks, overrides, say)
+    return export(
+        options.checkpoint, options.out, precisions=precisions, checks=checks, overrides=overrides,
+        trust=Trust(options.revision, options.trust_remote_code, options.allow_pickle), force=options.force,
+        progress=say,
+    )  # fmt: skip
 
 
 def _checks(options: argparse.Namespace) -> Checks:
@@ -120,6 +125,7 @@ def _checks(options: argparse.Namespace) -> Checks:
         samples=own_samples() if notes is None else read_samples(notes),
         source=OWN_SAMPLES if notes is None else notes.name,
         limits=Limits(options.min_agreement, options.max_f1_loss),
+        calibrate_on=None if options.calibrate is None else read_samples(Path(options.calibrate)),
         tune_on=None if tune is None else read_tuning_notes(tune),
         tune_source="" if tune is None else tune.name,
         tune_margin=options.tune_margin,
@@ -133,6 +139,7 @@ def _summary(bundle: Bundle) -> str:
     sizes = ", ".join(f"{name} {record.size / 1e6:.1f} MB" for name, record in bundle.models.items())
     agreement = ", ".join(f"{name} {parity[name]['span_agreement_f1']:.3f}" for name in bundle.models)
     lines = [f"bundle      {bundle.path}", f"models      {sizes}"]
+    lines += pruned_line(bundle)
     lines.append(f"windows     {_windows(bundle)}")
     lines.append(
         f"agreement   {agreement} of spans, against PyTorch on {parity['notes']} notes ({parity['source']})"

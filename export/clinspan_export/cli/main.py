@@ -1,7 +1,7 @@
 """`clinspan-export CHECKPOINT OUT`: make a bundle from a fine-tuned checkpoint.
 
 Its commands go the way there: `check`, `finetune` and `train-bundle` start from annotated documents.
-`sign` says who made the bundle.
+`distil` makes a checkpoint smaller, and `sign` says who made a bundle.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE
 from clinspan.errors import ClinspanError, MissingDependencyError
-from clinspan_export.cli import check, export, sign, train
+from clinspan_export.cli import check, distil, export, sign, train
 
-COMMANDS = ("check", "finetune", "train-bundle", "sign")
+COMMANDS = ("check", "finetune", "train-bundle", "distil", "sign")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clinspan-export")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (check, train, sign):
+    for command in (check, train, distil, sign):
         command.register(commands)
     return parser

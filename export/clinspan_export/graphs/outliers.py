@@ -85,8 +85,8 @@ def tame(model: Any, windows: Iterable[Feed], work: Path, *, taming: Taming) -> 
     found = ranges(model, sorted(groups), windows, work)
     kept: list[str] = []
     for source, linears in groups.items():
-        if graph.weights[linears[0].weight].shape[1] <= 256 and len(linears) == 1:
-            continue  # the classifier: int8 costs it nothing
+        if _is_classifier(graph, linears):
+            continue  # int8 costs it nothing
         neurons = _neurons(graph, source)
         names = {linear.weight for linear in linears} | ({neurons.enter, neurons.bias} if neurons else set())
         if any(len(graph.consumers(name)) > 1 for name in names):
@@ -98,6 +98,15 @@ def tame(model: Any, windows: Iterable[Feed], work: Path, *, taming: Taming) -> 
         elif _is_normalized(graph, source):
             _even_out(graph, source, linears, found[source], taming)
     return kept
+
+
+def _is_classifier(graph: Graph, linears: Sequence[Linear]) -> bool:
+    """Whether a tensor goes into the matrix that makes the logits, and into no other."""
+    ends = {output.name for output in graph.model.graph.output}
+    behind = {linears[0].output}
+    for node in graph.consumers(linears[0].output):
+        behind.update(node.output)
+    return len(linears) == 1 and not ends.isdisjoint(behind)
 
 
 def _even_out(

@@ -8,17 +8,21 @@ word's label from its first subword.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clinspan.bundle.hub_folder import max_content_tokens
+from clinspan.bundle.manifest import DEFAULT_WINDOW
 from clinspan.documents.document import Document
 from clinspan.errors import InputError
 from clinspan.pipeline import Cutting, tokenize, window_ids
 from clinspan.text.encoding import Encoding
 from clinspan.text.tokenizer import Tokenizer
+from clinspan_export.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,21 @@ def encode(
             ids = tokenizer.frame(window_ids(note, planned))
             rows.append(TrainingRow(ids, np.pad(allowed[planned.start : planned.stop], frame)))
     return rows
+
+
+def token_windows(loaded: Checkpoint, notes: Iterable[str]) -> Iterator[NDArray[np.int64]]:
+    """Cut notes as the runtime does by default; yields token ids, int64 (t,), special tokens included.
+
+    Args:
+        loaded: gives the tokenizer, which the runtime reads in its own way, and the longest window.
+        notes: text, read as far as windows are asked for.
+    """
+    own = Tokenizer(Path("tokenizer.json"), loaded.tokenizer.backend_tokenizer.to_str().encode("utf-8"))
+    cutting = Cutting(min(DEFAULT_WINDOW, max_content_tokens(loaded.model.config.to_dict())))
+    for note in notes:
+        tokenized = tokenize(note, own, cutting)
+        for window in tokenized.windows:
+            yield own.frame(window_ids(tokenized, window))
 
 
 def check_known(document: Document, labels: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clinspan.documents.scores import Evaluation
-from clinspan_export.errors import ExportError
+from clinspan_export.errors import ExportError, LimitError
 from clinspan_export.verify.compare import TOLERANCE, Agreement
 
 
@@ -45,7 +45,7 @@ def check_agreement(limits: Limits, agreement: Agreement) -> None:
     """Hold a precision to the least span agreement.
 
     Raises:
-        ExportError: it agrees less; the message names the labels that suffered.
+        LimitError: it agrees less; the message names the labels that suffered.
     """
     if limits.min_agreement is None or agreement.total.agreement >= limits.min_agreement:
         return
@@ -53,7 +53,7 @@ def check_agreement(limits: Limits, agreement: Agreement) -> None:
         (item for item in agreement.labels.items() if item[1].agreement < limits.min_agreement),
         key=lambda item: item[1].agreement,
     )
-    raise ExportError(
+    raise LimitError(
         f"{agreement.precision} agrees with PyTorch on {agreement.total.agreement:.3f} of spans, below "
         f"--min-agreement {limits.min_agreement:g}; suffered: "
         + _listed(
@@ -73,7 +73,7 @@ def check_f1(limits: Limits, precision: str, original: Evaluation, found: Evalua
         found: scores of the ONNX model.
 
     Raises:
-        ExportError: it loses more; the message names the labels that suffered.
+        LimitError: it loses more; the message names the labels that suffered.
     """
     before, after = original.micro["exact"].f1, found.micro["exact"].f1
     loss = before - after
@@ -84,7 +84,7 @@ def check_f1(limits: Limits, precision: str, original: Evaluation, found: Evalua
         for label, score in original.by_label["exact"].items()
     }
     suffered = sorted((item for item in losses.items() if item[1] > 0), key=lambda item: -item[1])
-    raise ExportError(
+    raise LimitError(
         f"{precision} has F1 {after:.4f}, and PyTorch {before:.4f}: it loses {loss:.4f}, more than "
         f"--max-f1-loss {limits.max_f1_loss:g}; suffered: "
         + _listed(f"{label} -{lost:.4f}" for label, lost in suffered)

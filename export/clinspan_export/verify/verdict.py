@@ -34,6 +34,7 @@ class Checks:
         samples: notes, annotated or not.
         source: name of these notes in reports.
         limits: limits beyond which the export fails.
+        calibrate_on: notes that int8 and pruning look at; None for those to tune on, or else the samples.
         tune_on: annotated notes to choose windows on; None to leave the safe default.
         tune_source: name of these notes in reports.
         tune_margin: F1 below the best that a faster setting may have.
@@ -44,6 +45,7 @@ class Checks:
     samples: Sequence[Document] = field(default_factory=own_samples)
     source: str = OWN_SAMPLES
     limits: Limits = field(default_factory=Limits)
+    calibrate_on: Sequence[Document] | None = None
     tune_on: Sequence[Document] | None = None
     tune_source: str = ""
     tune_margin: float = MARGIN
@@ -53,6 +55,10 @@ class Checks:
     def __post_init__(self) -> None:
         if self.limits.max_f1_loss is not None and not any(sample.entities for sample in self.samples):
             raise ExportError("--max-f1-loss needs gold: --notes FILE.jsonl with 'entities' in its lines")
+
+    def calibration(self) -> Sequence[Document]:
+        """The notes to calibrate on: where there are others, those that the bundle is judged on stay unseen."""
+        return self.calibrate_on or self.tune_on or self.samples
 
 
 def check_batches(model: Any, bundle: Bundle) -> None:
@@ -71,7 +77,15 @@ def check_batches(model: Any, bundle: Bundle) -> None:
         raise ExportError(f"the fp32 ONNX model is not the PyTorch model: {error}") from error
 
 
-def judge(model: Any, bundle: Bundle, checks: Checks, *, keep: Sequence[str], progress: Progress) -> Bundle:
+def judge(
+    model: Any,
+    bundle: Bundle,
+    checks: Checks,
+    *,
+    keep: Sequence[str],
+    progress: Progress,
+    written_from: Any | None = None,
+) -> Bundle:
     """Compare every model of a bundle with the original on notes, write the report, enforce the limits.
 
     Args:
@@ -80,6 +94,7 @@ def judge(model: Any, bundle: Bundle, checks: Checks, *, keep: Sequence[str], pr
         checks: notes and limits.
         keep: precisions that will stay, which the limits apply to.
         progress: told each result in a line.
+        written_from: the PyTorch model that the graphs hold, where it is not the original but was pruned from it.
 
     Returns:
         The bundle with its parity and evaluation reports; report.html lies in its folder.
@@ -96,7 +111,7 @@ def judge(model: Any, bundle: Bundle, checks: Checks, *, keep: Sequence[str], pr
         evaluation=_evaluation_report(scores, checks, unscored) if scores else {},
     )
     _write_report(bundle, found, checks)
-    check_fp32(found["fp32"])
+    check_fp32(found["fp32"] if written_from is None else _compare_fp32(written_from, bundle, checks.samples))
     for precision in keep:
         check_agreement(checks.limits, found[precision])
         if scores:
@@ -118,6 +133,12 @@ def _compare_all(
             raise ExportError(f"{precision}: {error}") from error
         progress(f"{precision}: {found[precision].total.agreement:.3f} of spans agree with PyTorch")
     return found, {"torch": reference.spans, **{name: one.spans for name, one in found.items()}}
+
+
+def _compare_fp32(model: Any, bundle: Bundle, samples: Sequence[Document]) -> Agreement:
+    """Agreement of the fp32 graph with the model that it was written from."""
+    reference = torch_reference(model, bundle, samples)
+    return compare(reference, Recognizer.load(bundle.path, precision="fp32"), samples)
 
 
 def _scores(
