@@ -28,7 +28,6 @@ def check(nodes: Sequence[bytes], *tensors: bytes) -> None:
     "name",
     [
         "Loop",
-        "If",
         "Scan",
         "MaxUnpool",
         "ArrayFeatureExtractor",
@@ -111,3 +110,26 @@ def test_the_starter_needs_no_exception() -> None:
     """Nor do the models of the exporter, which load in its own tests."""
     path = STARTER / "onnx" / "model_int8.onnx"
     check_operators(scan(path.read_bytes()), path)
+
+
+def branch(*nodes: bytes) -> bytes:
+    """A choice between two graphs, of which one holds these nodes."""
+    graphs = [onnx_models.graph_attribute("then_branch", onnx_models.graph(nodes))]
+    return node("If", ["condition"], ["logits"], attributes=graphs)
+
+
+def test_a_branch_is_looked_into() -> None:
+    """It ends, and so do its nodes, as far as they are those that an encoder needs."""
+    check([branch(node("Identity", ["floats"], ["inside"]))])
+    for bad in (node("Loop", ["floats"], ["x"]), node("Div", ["integers", "input_ids"], ["x"])):
+        with pytest.raises(BundleError):
+            check([branch(bad)])
+        with pytest.raises(BundleError):
+            check([branch(branch(bad))])
+
+
+def test_a_name_that_two_graphs_give_tells_nothing() -> None:
+    """Else a float of one would vouch for an integer of the other."""
+    floats = node("Sqrt", ["floats"], ["x"])
+    with pytest.raises(BundleError, match="divides integers"):
+        check([node("Shape", ["floats"], ["x"]), node("Div", ["x", "input_ids"], ["y"]), branch(floats)])

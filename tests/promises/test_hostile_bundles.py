@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Damage, str]] = {
         "_ORT_MEM_ADDR_",
     ),
     "external-attribute": (with_weights(constant(external_table("../../outside.bin"))), "another file"),
-    "external-subgraph": (with_weights(in_subgraph()), "has control flow"),
+    "external-subgraph": (with_weights(in_subgraph()), "another file|uses the operator"),
     "operator-custom": (model(custom()), "uses the operator .*evil"),
     "operator-engine": (model(engine()), "uses the operator .*EPContext"),
     "operator-bytes": (

@@ -1,7 +1,7 @@
 """Which operators a graph may use: those that encoders need. Others can end the process, or never end.
 
 An integer division by zero, or of the least integer by -1, ends the process on some versions of onnxruntime, as do
-malformed nodes of rare operators; loops and functions need not end. So operators are allowed by name, and a division is
+malformed nodes of rare operators; loops and functions need not end; a branch does (DeBERTa's export has some). So operators are allowed by name, and a division is
 allowed where it provably divides floats, or by a constant.
 """
 
@@ -37,7 +37,7 @@ _KEEP_THE_KIND = {
 _OTHERS = {
     "And", "ArgMax", "ArgMin", "Attention", "Cast", "CastLike", "Constant", "ConstantOfShape", "Conv",
     "Dropout", "DynamicQuantizeLinear", "Einsum", "EmbedLayerNormalization", "Equal", "Greater",
-    "GreaterOrEqual", "IsNaN", "Less", "LessOrEqual", "MatMulInteger", "MultiHeadAttention", "NonZero",
+    "GreaterOrEqual", "If", "IsNaN", "Less", "LessOrEqual", "MatMulInteger", "MultiHeadAttention", "NonZero",
     "Not", "OneHot", "Or", "QAttention", "QLinearMatMul", "QuantizeLinear", "Range", "Shape", "Size",
     "Where", "Xor",
 }  # fmt: skip
@@ -47,7 +47,6 @@ _UNUSUAL = {
     "function": "functions of its own",
     "size": "more than 100,000 nodes and constants",
     "training": "a part for training",
-    "subgraph": "control flow",
     "sparse": "sparse tensors",
     "tensors": "attributes of several tensors",
 }
@@ -61,7 +60,11 @@ def check_operators(outline: Outline, path: Path) -> None:
     for part in sorted(outline.unusual):
         raise BundleError(f"{path} has {_UNUSUAL[part]}: {hint}")
     for node in outline.nodes:
-        if node.operator not in OPERATORS or node.domain not in _DOMAINS:
+        if (
+            node.operator not in OPERATORS
+            or node.domain not in _DOMAINS
+            or (node.graphs and node.operator != "If")
+        ):
             name = f"{node.domain}.{node.operator}".lstrip(".")
             raise BundleError(f"{path} uses the operator {brief(name)}: {hint}")
     if any(node.operator in ("Div", "Mod", "Conv") for node in outline.nodes):
@@ -69,7 +72,12 @@ def check_operators(outline: Outline, path: Path) -> None:
 
 
 def _check_numbers(outline: Outline, path: Path, hint: str) -> None:
-    makers = {output: node for node in outline.nodes for output in node.outputs}
+    makers: dict[bytes, Node] = {}
+    for node in outline.nodes:
+        for output in node.outputs:
+            if output in makers or output in outline.constants:
+                outline.repeated.add(output)
+            makers[output] = node
     for node in outline.nodes:
         if node.operator in ("Div", "Mod") and not _divides_safely(node, outline, makers):
             raise BundleError(f"{path} divides integers by a value that is not a constant: {hint}")
@@ -110,6 +118,8 @@ def _elements(tensor: Tensor) -> int:
 
 
 def _constant(name: bytes, outline: Outline, makers: dict[bytes, Node]) -> Tensor | None:
+    if name in outline.repeated:
+        return None
     maker = makers.get(name)
     if maker is not None and maker.operator == "Constant":
         return maker.tensors.get(b"value")
@@ -123,7 +133,7 @@ def _is_float(name: bytes, outline: Outline, makers: dict[bytes, Node]) -> bool:
         if constant is not None:
             return constant.kind in _FLOATS
         maker = makers.get(name)
-        if maker is None or not maker.inputs:
+        if maker is None or not maker.inputs or name in outline.repeated:
             return False
         if maker.operator == "Cast":
             return maker.integers.get(b"to") in _FLOATS

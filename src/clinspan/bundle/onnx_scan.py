@@ -16,8 +16,11 @@ _MODEL_GRAPH, _MODEL_TRAINING, _MODEL_FUNCTION = 7, 20, 25
 _GRAPH_NODE, _GRAPH_TENSOR, _GRAPH_SPARSE = 1, 5, 15
 _NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _NODE_ATTRIBUTE, _NODE_DOMAIN = 1, 2, 4, 5, 7
 _ATTRIBUTE_NAME, _ATTRIBUTE_INTEGER, _ATTRIBUTE_TENSOR = 1, 3, 5
-# Attributes that hold graphs, several tensors or sparse ones.
-_ATTRIBUTE_OTHERS = {6: "subgraph", 10: "tensors", 11: "subgraph", 22: "sparse", 23: "sparse"}
+_ATTRIBUTE_GRAPHS = (6, 11)
+# Attributes that hold several tensors or sparse ones.
+_ATTRIBUTE_OTHERS = {10: "tensors", 22: "sparse", 23: "sparse"}
+# Branches inside branches; exporters nest two.
+_MAX_DEPTH = 16
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW, _TENSOR_EXTERNAL, _TENSOR_LOCATION = 1, 2, 8, 9, 13, 14
 _TENSOR_INT32, _TENSOR_INT64 = 5, 7
 _VARINT, _LENGTH = 0, 2
@@ -40,7 +43,7 @@ class Tensor:
 
 @dataclass(slots=True)
 class Node:
-    """A node: operator, domain, the names that it reads and gives, its whole-number and its tensor attributes."""
+    """A node: operator, domain, the names that it reads and gives, its integer and tensor attributes, its graphs."""
 
     operator: str
     domain: str
@@ -48,6 +51,7 @@ class Node:
     outputs: list[bytes]
     integers: dict[bytes, int]
     tensors: dict[bytes, Tensor]
+    graphs: int = 0
 
 
 @dataclass(slots=True)
@@ -55,14 +59,16 @@ class Outline:
     """The parts of a graph that are checked before it is loaded.
 
     Attributes:
-        nodes: in order.
+        nodes: in order, those of graphs inside nodes among them.
         constants: initializers by name.
+        repeated: names that are given twice, in two graphs say, so that they tell nothing.
         external: tensors kept outside the file -> where, as the file names it.
-        unusual: kinds of parts that no encoder has, such as functions, subgraphs and sparse tensors.
+        unusual: kinds of parts that no encoder has, such as functions and sparse tensors.
     """
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[bytes, Tensor] = field(default_factory=dict)
+    repeated: set[bytes] = field(default_factory=set)
     external: dict[str, str] = field(default_factory=dict)
     unusual: set[str] = field(default_factory=set)
 
@@ -87,7 +93,7 @@ def scan(data: mmap.mmap | bytes) -> Outline:
     outline = Outline()
     for number, wire, value, stop in _fields(data, 0, len(data)):
         if wire == _LENGTH and number == _MODEL_GRAPH:
-            _graph(data, value, stop, outline)
+            _graph(data, value, stop, outline, 0)
         elif number == _MODEL_FUNCTION:
             outline.unusual.add("function")
         elif number == _MODEL_TRAINING:
@@ -95,7 +101,9 @@ def scan(data: mmap.mmap | bytes) -> Outline:
     return outline
 
 
-def _graph(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> None:
+def _graph(data: mmap.mmap | bytes, start: int, end: int, outline: Outline, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise ValueError("nested too deep")
     for number, wire, value, stop in _fields(data, start, end):
         if len(outline.nodes) + len(outline.constants) > _MOST_PARTS:
             outline.unusual.add("size")
@@ -103,16 +111,19 @@ def _graph(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> N
         if wire != _LENGTH:
             continue
         if number == _GRAPH_NODE:
-            outline.nodes.append(_node(data, value, stop, outline))
+            _node(data, value, stop, outline, depth)
         elif number == _GRAPH_TENSOR:
             name, tensor = _tensor(data, value, stop, outline)
+            if name in outline.constants:
+                outline.repeated.add(name)
             outline.constants[name] = tensor
         elif number == _GRAPH_SPARSE:
             outline.unusual.add("sparse")
 
 
-def _node(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> Node:
+def _node(data: mmap.mmap | bytes, start: int, end: int, outline: Outline, depth: int) -> None:
     node = Node("", "", [], [], {}, {})
+    outline.nodes.append(node)
     for number, wire, value, stop in _fields(data, start, end):
         if wire != _LENGTH:
             continue
@@ -125,11 +136,12 @@ def _node(data: mmap.mmap | bytes, start: int, end: int, outline: Outline) -> No
         elif number == _NODE_DOMAIN:
             node.domain = data[value:stop].decode("utf-8", "replace")
         elif number == _NODE_ATTRIBUTE:
-            _attribute(data, value, stop, node, outline)
-    return node
+            _attribute(data, value, stop, node, outline, depth)
 
 
-def _attribute(data: mmap.mmap | bytes, start: int, end: int, node: Node, outline: Outline) -> None:
+def _attribute(
+    data: mmap.mmap | bytes, start: int, end: int, node: Node, outline: Outline, depth: int
+) -> None:
     name = b""
     for number, wire, value, stop in _fields(data, start, end):
         if number == _ATTRIBUTE_NAME and wire == _LENGTH:
@@ -138,6 +150,9 @@ def _attribute(data: mmap.mmap | bytes, start: int, end: int, node: Node, outlin
             node.integers[name] = value
         elif number == _ATTRIBUTE_TENSOR and wire == _LENGTH:
             _, node.tensors[name] = _tensor(data, value, stop, outline)
+        elif number in _ATTRIBUTE_GRAPHS and wire == _LENGTH:
+            node.graphs += 1
+            _graph(data, value, stop, outline, depth + 1)
         elif number in _ATTRIBUTE_OTHERS:
             outline.unusual.add(_ATTRIBUTE_OTHERS[number])
 
