@@ -162,7 +162,8 @@ def loses_case(tokenizer: Any) -> bool:
     if normalizer is None or normalizer.normalize_str("A").strip("\u2581") != "a":
         return False
     special = set(tokenizer.all_special_tokens)
-    words: list[str] = [token for token in tokenizer.get_vocab() if token not in special]
+    vocabulary: list[str] = [token for token in tokenizer.get_vocab() if token not in special]
+    words = [token for token in vocabulary if token[:1] not in ("[", "<")]
     return sum(token != token.lower() for token in words) > len(words) / 20
 
 

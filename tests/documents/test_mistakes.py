@@ -140,7 +140,7 @@ def test_the_page_shows_each_word_once() -> None:
             [(6, 9), (9, 11)],
             ["an edge inside a word", "a word in common with another annotation"],
         ),
-        ("takes aspirin now", [(5, 13)], ["whitespace at its ends"]),
+        ("takes aspirin now", [(5, 13)], ["whitespace at an end"]),
         ("pain\n\nin the chest", [(0, 18)], ["an empty line in it"]),
         ("wrapped\r\nline", [(0, 13)], []),
         ("cafe\u0301 au lait", [(0, 4)], ["an edge between a letter and its accent"]),

@@ -16,7 +16,7 @@ from pathlib import Path
 from clinspan.documents.annotated import read_annotated
 from clinspan.documents.document import Document
 from clinspan.documents.reading import ReadingRules, what_was_left_out
-from clinspan.documents.suspects import suspects
+from clinspan.documents.suspects import many, suspects
 from clinspan.errors import InputError
 
 DOCUMENTS = (50, 100_000)
@@ -77,16 +77,24 @@ def check(
     )
 
 
-def warnings_before_training(train: Iterable[Document], development: Iterable[Document]) -> list[str]:
-    """List what would be found out only after the training: annotations that cannot be learned, documents in both parts."""
+def warnings_before_training(
+    train: Iterable[Document], development: Iterable[Document], *, name: str
+) -> list[str]:
+    """List what would be found out only after the training: annotations that cannot be learned, documents in both parts.
+
+    Args:
+        train: the documents to train on.
+        development: those to select the best epoch on.
+        name: of the latter, for the warning.
+    """
     parts = []
-    for name, documents in (("training", train), ("development", development)):
-        part = _Part(name)
+    for kind, documents in (("training", train), ("development", development)):
+        part = _Part(kind)
         for document in documents:
             part.add(document)
         parts.append(part)
     found = [warning for part in parts for warning in part.counted()]
-    return found + _against(parts[0].texts, parts[1].texts, "the development documents")
+    return found + _against(parts[0].texts, parts[1].texts, name)
 
 
 @dataclass(slots=True)
@@ -129,7 +137,7 @@ class _Part:
     def counted(self) -> list[str]:
         """Kinds of annotations with their counts."""
         found = [
-            f"{len(places):,} annotations of the {self.name} documents have {reason}"
+            f"in the {self.name} documents, {many(len(places), reason)}"
             for reason, places in self.suspected.items()
         ]
         return found + _alike(self.uses)
@@ -147,7 +155,7 @@ def _look(path: Path, format: str | None, rules: ReadingRules) -> _Part:
     part.errors += map(str, faults)
     if not part.documents and not faults:
         part.errors.append(f"{path}: no document")
-    if part.documents and not part.uses:
+    if part.documents and not part.uses and not faults:
         part.errors.append(f"{path}: no annotation in any document, nothing to learn")
     return part
 

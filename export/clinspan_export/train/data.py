@@ -48,7 +48,8 @@ def read_training(
     if development is not None:
         selection = read_documents(development, format, rules, progress)
         _check_development(development, selection, labels)
-    for warning in warnings_before_training(documents, [] if selection is None else selection):
+    compared = [] if selection is None else selection
+    for warning in warnings_before_training(documents, compared, name=str(development)):
         progress(f"warning: {warning}")
     return TrainingData(documents, selection, labels)
 

@@ -27,7 +27,7 @@ from clinspan.documents.label_names import choose_labels, rename_gold
 from clinspan.documents.reading import what_was_left_out
 from clinspan.documents.score_report import as_json, as_table
 from clinspan.documents.scores import Evaluation, evaluate
-from clinspan.documents.suspects import count_suspects, trimmed
+from clinspan.documents.suspects import WHITESPACE, count_suspects, many, trimmed
 from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import AGGREGATIONS
@@ -108,9 +108,9 @@ def _gold(options: argparse.Namespace) -> tuple[list[Document], list[str]]:
     documents, cut = trimmed(documents)
     notes = [what_was_left_out(rules.left_out)] if what_was_left_out(rules.left_out) else []
     if cut:
-        notes.append(f"{cut:,} annotations begin or end with whitespace, and were scored without it")
+        notes.append(f"{many(cut, WHITESPACE)}, scored without it")
     for reason, count in count_suspects(documents).items():
-        notes.append(f"{count:,} annotations have {reason}: no answer can match them exactly")
+        notes.append(f"{many(count, reason)}, where no answer can match exactly")
     return documents, notes
 
 

@@ -81,7 +81,7 @@ def choose_labels(
     if asked and not asked & found:
         raise InputError(
             f"the annotations have the labels {_listed(asked)}, and the model has {_listed(found)}: none in common; "
-            "--map FOUND=ANNOTATED renames the model's, --map-gold ANNOTATED=NAME those of the annotations"
+            f"{_way_out(asked, found)}"
         )
     warnings = [
         f"--map {label}={name}: no annotation has the label {name}{_like(name, annotated)}"
@@ -98,6 +98,17 @@ def choose_labels(
         if label not in annotated
     ]
     return LabelChoice(None if wanted is None else tuple(dict.fromkeys(wanted)), tuple(warnings))
+
+
+def _way_out(asked: Iterable[str], found: Iterable[str]) -> str:
+    """Options that give both sides the same names."""
+    plain = {_plain(label): label for label in found}
+    pairs = [
+        f"--map-gold {label}={plain[_plain(label)]}" for label in sorted(asked) if _plain(label) in plain
+    ]
+    if pairs:
+        return f"they differ in case or separators alone: {' '.join(pairs)}"
+    return "--map FOUND=ANNOTATED renames the model's, --map-gold ANNOTATED=NAME those of the annotations"
 
 
 def _like(label: str, others: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from clinspan.documents.document import Document, Entity
 from clinspan.text.decode import has_blank_line
 from clinspan.text.words import splits_words
 
-WHITESPACE = "whitespace at its ends"
+WHITESPACE = "whitespace at an end"
 INSIDE_WORD = "an edge inside a word"
 SHARED_WORD = "a word in common with another annotation"
 EMPTY_LINE = "an empty line in it"
@@ -74,6 +74,15 @@ def trimmed(documents: Iterable[Document]) -> tuple[list[Document], int]:
                 entities.append(replace(entity, start=start, end=end))
         result.append(replace(document, entities=tuple(entities)))
     return result, count
+
+
+def many(count: int, reason: str) -> str:
+    """Say how many annotations have something.
+
+    >>> many(1, INSIDE_WORD)
+    '1 annotation has an edge inside a word'
+    """
+    return f"{count:,} annotation{' has' if count == 1 else 's have'} {reason}"
 
 
 def count_suspects(documents: Iterable[Document]) -> Counter[str]:
