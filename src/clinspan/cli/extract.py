@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
 from clinspan.cli.extract_options import add_extract_options, check
@@ -24,6 +25,8 @@ from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
 from clinspan.extract.output_formats import NOT_TEXT, Format, text_format
 from clinspan.extract.results import ResultFile, ResultLine, read_result_lines
 from clinspan.extract.writers import Write, brat_writer, parquet_writer, text_writer
+
+R = TypeVar("R")
 
 # Failed notes that the report at the end names.
 _NAMED = 5
@@ -58,13 +61,13 @@ def run(options: argparse.Namespace) -> int:
     batch.pipe(iter(()))  # refuses wrong options before a file is touched
     form = _format(options, batch)
     entries = list_notes(options.sources, reading)
-    failed = _Failed()
+    failed = Failed()
     with _writer(options, output, form, lambda: _skip_done(output, entries, batch, failed, form)) as write:
-        for outcome in _with_progress(outcomes(batch, entries), failed):
+        for outcome in with_progress(outcomes(batch, entries), failed, lambda result: len(result.note.text)):
             if isinstance(outcome, Failure) and options.on_error == "stop":
                 raise InputError(outcome.reason)
             write(outcome)
-    _report(failed, reading.left_out, told=form.fail is not None)
+    report(failed, reading.left_out, told=form.fail is not None)
     return FAILED if failed.count else DONE
 
 
@@ -104,7 +107,7 @@ def _writer(
 
 
 def _skip_done(
-    output: Path | None, entries: Iterator[Entry], batch: Batch, failed: _Failed, form: Format
+    output: Path | None, entries: Iterator[Entry], batch: Batch, failed: Failed, form: Format
 ) -> int:
     """Skip the entries that an earlier run has done; returns the bytes of its complete lines.
 
@@ -130,7 +133,7 @@ def _skip_done(
         count, end = count + 1, line.end
     if sample is not None:
         _check_same(*sample, batch, form)
-    print(f"clinspan: continuing after {_count(count, 'note')}", file=sys.stderr)
+    print(f"clinspan: continuing after {counted(count, 'note')}", file=sys.stderr)
     return end
 
 
@@ -147,39 +150,44 @@ def _check_same(entry: Entry, line: ResultLine, batch: Batch, form: Format) -> N
 
 
 @dataclass(slots=True)
-class _Failed:
+class Failed:
     """How many notes failed, and the first of them."""
 
     count: int = 0
     first: list[Failure] = field(default_factory=list)
 
     def add(self, failure: Failure) -> None:
+        """Count one more."""
         self.count += 1
         if len(self.first) < _NAMED:
             self.first.append(failure)
 
 
-def _report(failed: _Failed, left_out: Counter[str], *, told: bool) -> None:
+def report(failed: Failed, left_out: Counter[str], *, told: bool) -> None:
+    """Say at the end which notes failed and which files were left out; `told` where the output says it too."""
     if left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.most_common())
         print(
-            f"clinspan: left out {_count(left_out.total(), 'file')} of other kinds: {kinds}", file=sys.stderr
+            f"clinspan: left out {counted(left_out.total(), 'file')} of other kinds: {kinds}", file=sys.stderr
         )
     if failed.count:
         also = ", as the output says too" if told else ", and the output has no place to say so"
-        print(f"clinspan: {_count(failed.count, 'note')} failed{also}:", file=sys.stderr)
+        print(f"clinspan: {counted(failed.count, 'note')} failed{also}:", file=sys.stderr)
         for failure in failed.first:
             print(f"  {failure.id}: {failure.reason}", file=sys.stderr)
         if failed.count > len(failed.first):
             print(f"  and {failed.count - len(failed.first):,} more", file=sys.stderr)
 
 
-def _count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
+    """Say a number of things."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _with_progress(results: Iterable[Result | Failure], failed: _Failed) -> Iterator[Result | Failure]:
-    """Count the notes, and show the count on a terminal once there are several."""
+def with_progress(
+    results: Iterable[R | Failure], failed: Failed, length: Callable[[R], int]
+) -> Iterator[R | Failure]:
+    """Count the notes, and show the count on a terminal once there are several; `length` is in characters."""
     shown = sys.stderr.isatty()
     began = last = time.monotonic()
     characters = count = 0
@@ -189,7 +197,7 @@ def _with_progress(results: Iterable[Result | Failure], failed: _Failed) -> Iter
             if isinstance(outcome, Failure):
                 failed.add(outcome)
             else:
-                characters += len(outcome.note.text)
+                characters += length(outcome)
             yield outcome
             now = time.monotonic()
             if shown and count > 1 and now - last > 0.2:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
 from clinspan.bundle.load_options import LoadOptions
+from clinspan.bundle.manifest import open_bundle
+from clinspan.bundle.tasks import TEXTS, TOKENS, VECTORS, task_of
+from clinspan.classifier import Classifier
 from clinspan.cli.console import UsageError
+from clinspan.embedder import Embedder
 from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
+
+Model = TypeVar("Model")
 
 
 def add_load_flags(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +50,29 @@ def load(options: argparse.Namespace) -> Recognizer:
         UsageError: there is no such folder, or a flag makes no sense for the model.
         ClinspanError: the model cannot be used.
     """
+    return _loaded(Recognizer.load, options)
+
+
+def load_classifier(options: argparse.Namespace) -> Classifier:
+    """Load the classifier that the flags ask for; raises as `load`."""
+    return _loaded(Classifier.load, options)
+
+
+def load_embedder(options: argparse.Namespace) -> Embedder:
+    """Load the embedder that the flags ask for; raises as `load`."""
+    return _loaded(Embedder.load, options)
+
+
+def load_any(options: argparse.Namespace) -> Recognizer | Classifier | Embedder:
+    """Load the model that the flags ask for, whatever it is for; raises as `load`."""
+    check_model(options.model)
+    task = TOKENS if options.model is None else task_of(open_bundle(options.model).head)
+    if task == TEXTS:
+        return load_classifier(options)
+    return load_embedder(options) if task == VECTORS else load(options)
+
+
+def _loaded(loader: Callable[..., Model], options: argparse.Namespace) -> Model:
     check_model(options.model)
     given = {
         option.name: getattr(options, option.name)
@@ -49,6 +80,6 @@ def load(options: argparse.Namespace) -> Recognizer:
         if option.metadata["flag"]
     }
     try:
-        return Recognizer.load(options.model, options=LoadOptions(**given))
+        return loader(options.model, options=LoadOptions(**given))
     except InputError as error:  # no note was read yet: an option is wrong
         raise UsageError(str(error)) from error

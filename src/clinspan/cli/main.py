@@ -11,15 +11,18 @@ from clinspan import __version__
 from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE, UsageError, drop_stdout
 from clinspan.errors import ClinspanError, MissingDependencyError
 
-# Each command is a module of this folder, imported only when it is asked for.
+# Each command is a module of this folder, imported only when it is asked for; two share one.
 COMMANDS = {
     "extract": "find the entities of notes",
+    "classify": "score the labels of notes or pairs of texts",
+    "embed": "turn notes into vectors",
     "evaluate": "measure a model on annotated documents",
     "info": "say which model and settings are in use",
     "bench": "time a bundle on this machine, and say which settings to use",
     "serve": "answer requests over HTTP",
     "package": "make a function's zip, a container or a wheelhouse",
 }
+_SHARED = {"classify": "texts.whole_texts", "embed": "texts.whole_texts"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,11 +49,13 @@ def _complain(error: object, code: int) -> int:
 
 
 def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="clinspan", description="Exact entity spans from clinical notes.")
+    parser = argparse.ArgumentParser(
+        prog="clinspan", description="Exact entity spans, labels and vectors from clinical notes."
+    )
     parser.add_argument("--version", action="version", version=f"clinspan {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, description in COMMANDS.items():
         command = commands.add_parser(name, help=description)
         if name in given:
-            import_module(f"clinspan.cli.{name}").add_options(command)
+            import_module(f"clinspan.cli.{_SHARED.get(name, name)}").add_options(command)
     return parser

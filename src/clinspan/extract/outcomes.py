@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 
 from clinspan.errors import ClinspanError, InferenceError, InputError
 from clinspan.extract.notes import Entry, Note
 from clinspan.interop.html import html
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Aggregation, Span, Threshold
+
+_TRIAL = "Fever."
+T = TypeVar("T")
+R = TypeVar("R")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,59 +67,115 @@ def outcomes(batch: Batch, entries: Iterator[Entry]) -> Iterator[Result | Failur
         InputError: an option is unknown.
         InferenceError: the model fails on every note, since its device is lost, say; the notes are not at fault.
     """
-    pending: deque[tuple[Entry, Note | Failure]] = deque()
+    for outcome in outcomes_of(batch.pipe, entries, blank="", trial=_TRIAL):
+        yield (
+            outcome if isinstance(outcome, Failure) else Result(Note(outcome.id, outcome.text), outcome.found)
+        )
 
-    def texts() -> Iterator[str]:
+
+def alone(batch: Batch, entry: Entry, note: Note | Failure | None = None) -> Result | Failure:
+    """Give the outcome of one entry, which is read now unless its note is given."""
+    read = None if note is None else note if isinstance(note, Failure) else Answered(note.id, note.text, None)
+    outcome = alone_of(batch.pipe, entry, read, trial=_TRIAL)
+    if isinstance(outcome, Failure):
+        return outcome
+    return Result(Note(outcome.id, outcome.text), outcome.found)
+
+
+class Readable(Protocol[T_co]):
+    """A text that is about to be read: its name, its place for messages, and what reads it."""
+
+    @property
+    def id(self) -> str:
+        """The name that its result carries."""
+
+    @property
+    def where(self) -> str:
+        """File, or file and line."""
+
+    @property
+    def read(self) -> Callable[[], T_co]:
+        """Gives the text; raises InputError, whose message contains nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[T, R]):
+    """A text, or a pair, and what a model found in it."""
+
+    id: str
+    text: T
+    found: R
+
+
+def outcomes_of(
+    pipe: Callable[[Iterator[T]], Iterator[R]], entries: Iterator[Readable[T]], *, blank: T, trial: T
+) -> Iterator[Answered[T, R] | Failure]:
+    """Read texts and give the outcome of each, as `outcomes` does, for any model.
+
+    Args:
+        pipe: gives the results of texts, in order.
+        entries: the texts.
+        blank: a text that costs little, for the place of one that could not be read.
+        trial: a text that shows whether the model still works.
+    """
+    pending: deque[tuple[Readable[T], Answered[T, None] | Failure]] = deque()
+
+    def texts() -> Iterator[T]:
         for entry in entries:
-            note = _read(entry)
-            pending.append((entry, note))
-            # A note that could not be read keeps its place as an empty text, which costs nothing.
-            yield note.text if isinstance(note, Note) else ""
+            read = _read(entry)
+            pending.append((entry, read))
+            yield blank if isinstance(read, Failure) else read.text
 
     while True:
         try:
-            for spans in batch.pipe(texts()):
-                _, note = pending.popleft()
-                yield Result(note, spans) if isinstance(note, Note) else note
+            for found in pipe(texts()):
+                _, read = pending.popleft()
+                yield read if isinstance(read, Failure) else Answered(read.id, read.text, found)
         except (ClinspanError, MemoryError):
             if not pending:
                 raise
         else:
             return
-        # `pipe` ends with its first error and drops the notes in flight: those are read one by one.
+        # `pipe` ends with its first error and drops the texts in flight: those are read one by one.
         while pending:
-            yield alone(batch, *pending.popleft())
+            yield alone_of(pipe, *pending.popleft(), trial=trial)
 
 
-def alone(batch: Batch, entry: Entry, note: Note | Failure | None = None) -> Result | Failure:
-    """Give the outcome of one entry, which is read now unless its note is given."""
-    note = _read(entry) if note is None else note
-    if isinstance(note, Failure):
-        return note
+def alone_of(
+    pipe: Callable[[Iterator[T]], Iterator[R]],
+    entry: Readable[T],
+    read: Answered[T, None] | Failure | None = None,
+    *,
+    trial: T,
+) -> Answered[T, R] | Failure:
+    """Give the outcome of one entry, which is read now unless its text is given; `trial` shows whether the model works."""
+    read = _read(entry) if read is None else read
+    if isinstance(read, Failure):
+        return read
     try:
-        (spans,) = batch.pipe(iter([note.text]))
+        (found,) = pipe(iter([read.text]))
     except ClinspanError as error:
         # Its place says more than its number among the notes of a call.
         reason = f"{entry.where}: {error.reason}"
-        if isinstance(error, InferenceError) and not _works(batch):
+        if isinstance(error, InferenceError) and not _works(pipe, trial):
             raise InferenceError(f"{reason}: the model fails on any note now") from error
-        return Failure(note.id, reason)
+        return Failure(read.id, reason)
     except MemoryError:
-        return Failure(note.id, f"{entry.where}: not enough memory for this note")
-    return Result(note, spans)
+        return Failure(read.id, f"{entry.where}: not enough memory for this note")
+    return Answered(read.id, read.text, found)
 
 
-def _works(batch: Batch) -> bool:
+def _works(pipe: Callable[[Iterator[T]], Iterator[R]], trial: T) -> bool:
     try:
-        list(batch.pipe(iter(["Fever."])))
+        list(pipe(iter([trial])))
     except InferenceError:
         return False
     return True
 
 
-def _read(entry: Entry) -> Note | Failure:
+def _read(entry: Readable[T]) -> Answered[T, None] | Failure:
     try:
-        return Note(entry.id, entry.read())
+        return Answered(entry.id, entry.read(), None)
     except InputError as error:
         return Failure(entry.id, str(error))
     except MemoryError:

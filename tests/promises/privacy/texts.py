@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ from tests.support.privacy.failing_paths import NOTE, Action, Place, adder
 from tests.support.tiny import text_bundles
 
 from clinspan import Classifier, Embedder, LoadOptions
+from clinspan.cli.main import main
 from clinspan.text.merge import Scoring, Vectors
 
 PATHS: dict[str, Action] = {}
@@ -62,3 +64,29 @@ path("embed one string", lambda place: embedded(place, NOTE))
 path("embed without length 1", lambda place: embedded(place, [NOTE], normalize=False))
 path("embedder made by hand", lambda _: Embedder(NOTE))  # type: ignore[arg-type]
 path("embedder pickled after close", lambda place: ended(embedder(place), pickle.dumps))
+
+
+# On the command line --------------------------------------------------------------------------------------------------
+
+
+def embed(place: Place, content: str, *arguments: str) -> None:
+    """`clinspan embed` over a file of notes; it fails."""
+    folder = text_bundles.embedder(place.root / "inputs" / "vectors")
+    assert main(["embed", "--model", str(folder), place.write("notes.jsonl", content), *arguments]) == 1
+
+
+def resumed(place: Place, line: str) -> None:
+    done = place.root / "inputs" / "done.jsonl"
+    done.parent.mkdir(exist_ok=True)
+    done.write_text(line + "\n", encoding="utf-8")
+    embed(place, json.dumps({"id": "a", "text": NOTE}), "--resume", "-o", str(done))
+
+
+BAD = json.dumps({"id": "a", "text": [NOTE]})
+path("embed stops at a bad line", lambda place: embed(place, BAD))
+path(
+    "embed into nowhere",
+    lambda place: embed(place, BAD, "-f", "npy", "-o", str(place.root / "none" / "a.npy")),
+)
+path("embed resumes other notes", lambda place: resumed(place, json.dumps({"id": "b", "vector": [1.0]})))
+path("embed resumes other results", lambda place: resumed(place, json.dumps({"id": "a", "vector": [1.0]})))

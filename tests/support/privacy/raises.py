@@ -56,6 +56,7 @@ NO_NOTE_THERE = {
     "cli/extract_options.py": "says the command line's own options",
     "cli/extract.py:_format": "says the command line's own options",
     "cli/values.py": "says the command line's own options",
+    "cli/texts/whole_texts.py:_check": "says the command line's own options",
     "documents/formats/pdf.py:read_pdf:MissingDependencyError": "imports",
     "extract/inputs/markup.py:rtf_text": "the library is an extra; its errors are read by type alone",
     "extract/inputs/rows.py:parquet": "the library is an extra; its errors are read by type alone",
