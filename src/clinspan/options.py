@@ -60,7 +60,7 @@ def check_texts(name: str, texts: object, one: str = "") -> None:
     Args:
         name: of the option, for the message.
         texts: what was given.
-        one: the call that takes a single text, for the message; empty where there is none.
+        one: the call that takes a single text, for the message; empty if there is no such call.
 
     Raises:
         InputError: with what to pass.

@@ -31,6 +31,7 @@ from clinspan.bundle.integrity import (
     verified,
     verified_content,
 )
+from clinspan.bundle.other_kinds import refuse_other_kinds
 from clinspan.bundle.signature import SIGNATURE, check_signature
 from clinspan.bundle.tasks import (
     TOKENS,
@@ -192,6 +193,8 @@ def open_bundle(path: str | Path, *, verify: str = "full", public_key: str | Pat
 def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
     if "\0" in str(folder) or not folder.is_dir():
         raise BundleError(f"{folder} is not a folder")
+    if not (folder / MANIFEST).exists():
+        refuse_other_kinds(folder)
     if (folder / MANIFEST).is_file():
         content = read_bytes(folder / MANIFEST, MAX_JSON_BYTES)
         if public_key is not None:

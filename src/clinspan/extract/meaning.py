@@ -1,4 +1,4 @@
-"""What a note says of its spans, as rows of JSON and as lines of a table."""
+"""The meaning that a note gives its spans, as rows of JSON and as lines of a table."""
 
 from __future__ import annotations
 

@@ -35,6 +35,7 @@ NO_NOTE_THERE = {
     "engine/session.py:_blame_options": "says names of settings",
     "engine/profile.py": "reads a file of settings",
     "bundle/model_file.py": "loads a model",
+    "bundle/other_kinds.py": "names kinds of folders, before any note",
     "bundle/onnx_operators.py": "looks at a model",
     "engine/session.py:Session._check": "looks at a model",
     "engine/session.py:Session.__init__": "looks at a model",
