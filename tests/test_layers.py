@@ -36,6 +36,7 @@ LAYERS = {
     ],
     EXPORTER: [
         {"errors", "quiet"},
+        {"inspection"},
         {"checkpoint"},
         {"provenance", "graphs", "verify", "sign"},
         {"exporter"},

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from clinspan.errors import ClinspanError
 from clinspan_export.errors import ExportError, first_line
+from clinspan_export.inspection.adapters import base_of, label_count, merged
+from clinspan_export.inspection.checkpoint_files import CheckpointFiles, find_files
+from clinspan_export.inspection.config_keys import check_code, check_keys, check_version
+from clinspan_export.inspection.weights import check_adapters, check_class, check_tensors
 from clinspan_export.quiet import quiet
 
 
@@ -26,6 +31,7 @@ class Checkpoint:
         sha256: of the file of weights; empty where they lie in several.
         original: transformers model that this one was pruned from; None where it was not.
         pruned: record of the pruning, for the manifest.
+        unused: what its files hold and the model does not use, allowed by `Trust.allow_unused`.
     """
 
     source: str
@@ -36,6 +42,7 @@ class Checkpoint:
     sha256: str = ""
     original: Any = None
     pruned: Mapping[str, Any] = field(default_factory=dict)
+    unused: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +53,159 @@ class Trust:
         revision: branch, tag or commit of a Hub id; None for the newest.
         trust_remote_code: run code that the checkpoint brings along.
         allow_pickle: accept pickled weights, which can run code when they are read.
+        allow_unused: patterns of tensors, files and keys of config.json that may stay unused, such as `head.*`.
     """
 
     revision: str | None = None
     trust_remote_code: bool = False
     allow_pickle: bool = False
+    allow_unused: Sequence[str] = ()
 
 
-def load(source: str, trust: Trust | None = None) -> Checkpoint:
+def inspect(source: str, trust: Trust) -> CheckpointFiles:
+    """Look at a checkpoint's files, before transformers does; of a Hub id, config.json is downloaded.
+
+    Raises:
+        ExportError: it is missing, damaged, or would have transformers fetch or run code.
+    """
+    check_local(source)
+    with quiet(), explained(source):
+        files = find_files(source, trust.revision)
+        check_code(files, trusted=trust.trust_remote_code)
+        return files
+
+
+def load_config(source: str, trust: Trust) -> tuple[Any, list[str]]:
+    """Load the configuration of a checkpoint that is not an adapter.
+
+    Returns:
+        The configuration, and what the installed transformers does not know of it, as `trust` allows.
+
+    Raises:
+        ExportError: as `inspect`, or the installed transformers does not know all of it.
+    """
+    files = inspect(source, trust)
+    if files.is_adapter_alone:
+        raise ExportError(f"{source} is an adapter alone: merge it into its base first (merge_and_unload)")
+    options = {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
+    with quiet(), explained(source):
+        unused = check_adapters(files, trust.allow_unused) + check_version(files, trust.allow_unused)
+        config = _config(source, files.config, options)
+        unused += check_keys(files, config, _model_class(config), trust.allow_unused)
+    return config, unused
+
+
+# Told the label names, in the order of the logits, and the configuration before the weights are downloaded.
+Preview = Callable[[Sequence[str], Any], None]
+
+
+def load(source: str, trust: Trust | None = None, *, preview: Preview = lambda _, __: None) -> Checkpoint:
     """Load a checkpoint for export.
 
     Args:
         source: local folder or Hub id.
         trust: its revision and permissions; None for the newest revision and no permission.
+        preview: told the labels and the configuration before the weights are loaded; stops the loading by raising.
 
     Raises:
-        ExportError: it is missing, damaged, of another task, or needs a permission that `trust` withholds.
+        ExportError: it is missing, damaged, of another task, needs a permission that `trust` withholds, or holds
+            more than the installed transformers would use.
+        MissingDependencyError: it is an adapter, and peft is not installed.
     """
     check_local(source)
     with quiet():
-        return _load(source, trust or Trust())
+        return _load(source, trust or Trust(), preview)
 
 
-def _load(source: str, trust: Trust) -> Checkpoint:
-    import torch
-    from transformers import AutoConfig, AutoModelForTokenClassification
-
+def _load(source: str, trust: Trust, preview: Preview) -> Checkpoint:
+    files = inspect(source, trust)
+    if files.is_adapter_alone:
+        return _load_adapter(files, trust, preview)
     options = {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
-    with explained(source):
-        config = AutoConfig.from_pretrained(source, **options)
+    config, unused = load_config(source, trust)
     _check_task(source, config)
+    kind = _model_class(config)
+    if kind is not None:
+        unused += check_class(source, config.architectures or [], kind.__name__, trust.allow_unused)
+    labels = _name_labels(source, config)
+    preview(labels, config)
+    model, info = _weights(source, config, trust, options)
+    unused += check_tensors(source, info, trust.allow_unused)
+    commit = getattr(config, "_commit_hash", None) or ""
+    tokenizer, sha256 = load_tokenizer(source, options), _weights_sha256(source, commit)
+    return Checkpoint(source, commit, model.eval(), tokenizer, labels, sha256, unused=tuple(unused))
+
+
+def _load_adapter(files: CheckpointFiles, trust: Trust, preview: Preview) -> Checkpoint:
+    """Load the weights that an adapter was trained on, and merge it into them."""
+    from transformers import AutoConfig
+
+    base = base_of(files)
+    config, unused = load_config(base, replace(trust, revision=None, trust_remote_code=False))
+    count = label_count(files)
+    if files.config:
+        own = AutoConfig.from_pretrained(str(files.folder))
+        config.id2label, config.label2id = own.id2label, own.label2id
+    elif count is not None and count != config.num_labels:
+        config.num_labels = count  # names them LABEL_0, LABEL_1 ...
+    labels = _name_labels(files.source, config)
+    preview(labels, config)
+    model, info = _weights(base, config, trust, {"ignore_mismatched_sizes": True})
+    if count is None or not set(info["missing_keys"]) <= _CLASSIFIER:
+        unused += check_tensors(base, info, trust.allow_unused)
+    model = merged(model, files)
+    config.architectures = [type(model).__name__]
+    where = files.source if any(name.startswith("tokenizer") for name in files.names) else base
+    commit, tokenizer = trust.revision or "", load_tokenizer(where, {})
+    return Checkpoint(files.source, commit, model.eval(), tokenizer, labels, unused=tuple(unused))
+
+
+# What an adapter may bring along for a base that was not fine-tuned for token classification.
+_CLASSIFIER = {"classifier.weight", "classifier.bias", "score.weight", "score.bias"}
+
+
+def _config(source: str, content: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """Make the configuration of a checkpoint, its labels numbered from 0."""
+    from transformers import AutoConfig
+
+    id2label = content.get("id2label")
+    if isinstance(id2label, Mapping) and "0" not in id2label and str(len(id2label)) in id2label:
+        # Numbered from 1: with as many names as columns, they can only mean the same order.
+        names = [id2label.get(str(number)) for number in range(1, len(id2label) + 1)]
+        if None not in names:
+            numbers = {str(name): number for number, name in enumerate(names)}
+            options = {**options, "id2label": dict(enumerate(names)), "label2id": numbers}
+    return AutoConfig.from_pretrained(source, **options)
+
+
+def _name_labels(source: str, config: Any) -> list[str]:
+    """List the labels in the order of the logits, without whitespace around them, and write them so to config.json."""
+    missing = [number for number in range(config.num_labels) if number not in config.id2label]
+    if missing:
+        raise ExportError(
+            f"{source}: id2label in config.json has no name for {', '.join(map(str, missing[:4]))}: expected one for "
+            f"each number from 0 to {config.num_labels - 1}"
+        )
+    labels = [str(config.id2label[number]).strip() for number in range(config.num_labels)]
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: number for number, label in enumerate(labels)}
+    return labels
+
+
+def _model_class(config: Any) -> type | None:
+    """Find the class of transformers' model for token classification with this configuration."""
+    from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
+
+    found: type | None = MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING.get(type(config), None)
+    return found
+
+
+def _weights(
+    source: str, config: Any, trust: Trust, options: Mapping[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    import torch
+    from transformers import AutoModelForTokenClassification
+
     with explained(source):
         model, info = AutoModelForTokenClassification.from_pretrained(
             source,
@@ -85,15 +215,7 @@ def _load(source: str, trust: Trust) -> Checkpoint:
             output_loading_info=True,
             **options,
         )
-    if info["missing_keys"]:
-        raise ExportError(
-            f"{source} lacks the weights {', '.join(sorted(info['missing_keys'])[:3])}: "
-            "it was not fine-tuned for token classification"
-        )
-    labels = [str(config.id2label[index]) for index in range(config.num_labels)]
-    commit = getattr(config, "_commit_hash", None) or ""
-    tokenizer = load_tokenizer(source, options)
-    return Checkpoint(source, commit, model.eval(), tokenizer, labels, _weights_sha256(source, commit))
+    return model, info
 
 
 def _weights_sha256(source: str, commit: str) -> str:
@@ -118,8 +240,8 @@ def _weights_sha256(source: str, commit: str) -> str:
 def check_local(source: str) -> None:
     """Refuse a path that holds no checkpoint; what may be a Hub id passes."""
     folder = Path(source)
-    if folder.exists() and not (folder / "config.json").is_file():
-        raise ExportError(f"{source} has no config.json: expected a Hugging Face checkpoint folder")
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(f"{source} is a file: expected a Hugging Face checkpoint folder")
     if not folder.exists() and (source.startswith((".", "/", "~")) or source.count("/") > 1):
         raise ExportError(f"{source} does not exist")
 
@@ -172,6 +294,8 @@ def explained(source: str) -> Iterator[None]:
     """Turn what transformers raises into one clear line."""
     try:
         yield
+    except ClinspanError:
+        raise
     except Exception as error:
         text = str(error)
         if "trust_remote_code" in text:

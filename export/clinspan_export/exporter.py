@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,20 +11,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from clinspan.bundle.hub_folder import max_content_tokens
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import DEFAULT_WINDOW, PRECISIONS, Bundle
 from clinspan.errors import ClinspanError, MissingDependencyError
-from clinspan.text.labels import LabelSet, detect
+from clinspan.text.decode import AGGREGATIONS
+from clinspan.text.labels import LabelSet, are_unnamed, detect
 from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.windows import check as check_window
 from clinspan.textfiles import write_whole
 from clinspan_export import checkpoint as checkpoints
 from clinspan_export.checkpoint import Checkpoint, Trust
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.graphs import fp16, fp32, int8
+from clinspan_export.inspection.output_folder import check_report, check_target
 from clinspan_export.provenance import provenance
-from clinspan_export.quiet import Progress
+from clinspan_export.quiet import Progress, quiet
 from clinspan_export.verify.compare import feeds
 from clinspan_export.verify.speed import speedup
 from clinspan_export.verify.tune_windows import tune
@@ -43,13 +46,16 @@ class Overrides:
     """How to read the labels and cut the notes, where the caller knows better than detection.
 
     Attributes:
-        scheme, outside, rename: as in `clinspan.text.labels.detect`.
+        scheme, outside, entity, rename: as in `clinspan.text.labels.detect`.
+        labels: names of all labels in the order of the logits, in place of the checkpoint's.
         window, overlap: in tokens.
         aggregation: as in `clinspan.Recognizer.recognize`.
     """
 
     scheme: str | None = None
     outside: str | None = None
+    entity: str | None = None
+    labels: Sequence[str] | None = None
     rename: Mapping[str, str] | None = None
     window: int | None = None
     overlap: int = 0
@@ -91,25 +97,42 @@ def export(
     check_extra()
     # Every model is compared with the original by way of fp32, so that is always made.
     made = [name for name in FILES if name in {"fp32", *precisions}]
-    request = _Request(Path(out), precisions, made, checks or Checks(), overrides or Overrides(), progress)
-    _check_request(request, force)
+    request = _Request(
+        named(Path(out)), precisions, made, checks or Checks(), overrides or Overrides(), progress
+    )
+    _check_request(request, source.source if isinstance(source, Checkpoint) else source, force)
     stage = stages(progress, total=4 + len(made) + (request.checks.tune_on is not None))
+    found: list[LabelSet] = []
+
+    def preview(names: Sequence[str], config: Any) -> None:
+        fp32.check_supported(config)
+        _check_windows(request.overrides, config)
+        found.append(_read_labels(names, request))
+
     if isinstance(source, Checkpoint):
         stage(f"taking {source.source} as it was loaded")
         loaded = source
+        preview(loaded.labels, loaded.model.config)
     else:
         stage(f"loading {source}")
-        loaded = checkpoints.load(source, trust)
-    labels = _read_labels(loaded, request)
+        loaded = checkpoints.load(source, trust, preview=preview)
+    fp32.check_size(loaded.model)
+    if checkpoints.loses_case(loaded.tokenizer):
+        progress(f"warning: {checkpoints.LOSES_CASE}")
     try:
         with write_whole(request.target) as folder:
-            bundle = _build(loaded, labels, folder, request, stage)
+            bundle = _build(loaded, found[0], folder, request, stage)
             bundle = _verify(loaded, bundle, request, stage)
             stage(f"moving the bundle to {request.target}")
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ExportError(f"cannot write {request.target}: {reason}") from error
     return replace(bundle, path=request.target)
+
+
+def named(out: Path) -> Path:
+    """The same place under a path that ends with its name, which `.` and `..` do not."""
+    return out.resolve() if out.name in ("", "..") else out
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +147,30 @@ class _Request:
     progress: Progress
 
 
-def _read_labels(loaded: Checkpoint, request: _Request) -> LabelSet:
-    fp32.check_supported(loaded.model)
+def _read_labels(names: Sequence[str], request: _Request) -> LabelSet:
     told = request.overrides
-    labels = detect(loaded.labels, scheme=told.scheme, outside=told.outside, rename=told.rename)
+    if told.labels is not None:
+        if len(told.labels) != len(names):
+            raise ExportError(f"--labels names {len(told.labels)} labels, and the model has {len(names)}")
+        names = told.labels
+    elif are_unnamed(names) and told.outside is None:
+        raise ExportError(
+            f"the labels are {names[0]} to {names[-1]}, which says nothing of their meaning: --labels O,B-DRUG,... names "
+            f"them in this order, or --outside {names[0]} takes them as they are"
+        )
+    labels = detect(names, scheme=told.scheme, outside=told.outside, entity=told.entity, rename=told.rename)
     request.progress(describe(labels))
-    if checkpoints.loses_case(loaded.tokenizer):
-        request.progress(f"warning: {checkpoints.LOSES_CASE}")
     return labels
+
+
+def _check_windows(told: Overrides, config: Any) -> None:
+    """Refuse windows that the model cannot read, before its weights are loaded."""
+    most = max_content_tokens(config.to_dict())
+    if told.window is not None and told.window > most:
+        raise ExportError(f"--window is {told.window} tokens, and the model reads at most {most}")
+    check_window(min(DEFAULT_WINDOW, most) if told.window is None else told.window, told.overlap)
+    if told.aggregation not in AGGREGATIONS:
+        raise ExportError(f"--aggregation is {told.aggregation!r}: expected one of {', '.join(AGGREGATIONS)}")
 
 
 def describe(labels: LabelSet) -> str:
@@ -150,30 +189,23 @@ def check_extra() -> None:
         )
 
 
-def _check_request(request: _Request, force: bool) -> None:
+def _check_request(request: _Request, source: str, force: bool) -> None:
+    check_precisions(request.precisions)
     if request.checks.tune_on is not None and request.overrides.window is not None:
         raise ExportError("--window and --tune exclude each other: tuning chooses the window")
-    check_target(request.target, request.precisions, force=force)
+    check_target(request.target, [source, *request.checks.files], force=force)
+    check_report(request.checks.report)
 
 
-def check_target(target: Path, precisions: Sequence[str], *, force: bool) -> None:
-    """Refuse at once what cannot be written at the end.
+def check_precisions(precisions: Sequence[str]) -> None:
+    """Refuse precisions that there are not.
 
     Raises:
-        ExportError: a precision is unknown, or `target` exists or cannot be made.
+        ExportError: one is unknown, or there are none.
     """
     unknown = sorted(set(precisions) - set(FILES))
     if unknown or not precisions:
         raise ExportError(f"precisions are {list(precisions)}: expected some of {', '.join(PRECISIONS)}")
-    if target.exists() and not force:
-        raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
-    if target.exists() and not target.is_dir():
-        raise ExportError(f"{target} is a file: expected a folder to make")
-    # Found out now rather than after the model was loaded.
-    above = next(folder for folder in target.absolute().parents if folder.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        reason = "no permission to write there" if above.is_dir() else "it is not a folder"
-        raise ExportError(f"cannot make {target} in {above}: {reason}")
 
 
 def stages(progress: Progress, *, total: int) -> Progress:
@@ -190,7 +222,11 @@ def stages(progress: Progress, *, total: int) -> Progress:
 
 def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request, stage: Progress) -> Bundle:
     folder.mkdir()
-    loaded.model.config.save_pretrained(folder)
+    config = loaded.model.config
+    config.id2label = dict(enumerate(labels.names))
+    config.label2id = {name: number for number, name in enumerate(labels.names)}
+    with quiet():  # transformers warns of settings of old configurations
+        config.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)
     keep_tokenizer_files(folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

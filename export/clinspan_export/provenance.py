@@ -31,6 +31,7 @@ def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
         "weights_sha256": loaded.sha256,
         "architecture": type(loaded.model).__name__,
         "model_type": config.get("model_type", ""),
+        "unused": list(loaded.unused),
         "parameters": sum(p.numel() for p in loaded.model.parameters()),
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),

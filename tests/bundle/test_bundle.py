@@ -62,6 +62,47 @@ def test_models_are_found_where_others_keep_them(copy_starter: Copy, place: str)
     assert open_bundle(folder).models["int8"].path == place
 
 
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("model_uint8", "int8"),
+        ("model_q8", "int8"),
+        ("model_qint8_avx512_vnni", "int8"),
+        ("model_quint8_avx2", "int8"),
+        ("model_qint8_arm64", "int8"),
+        ("model_optimized", "fp32"),
+        ("model_O2", "fp32"),
+        ("model_O4", "fp16"),
+    ],
+)
+def test_every_name_of_the_hub_for_a_precision_is_read(copy_starter: Copy, name: str, precision: str) -> None:
+    """Those of optimum, transformers.js and sentence-transformers, in `onnx` or beside config.json."""
+    folder = copy_starter()
+    (folder / MANIFEST).unlink()
+    (folder / "onnx" / "model_int8.onnx").rename(folder / f"{name}.onnx")
+    assert open_bundle(folder).models[precision].path == f"{name}.onnx"
+
+
+def test_models_under_other_names_are_listed(copy_starter: Copy) -> None:
+    """4-bit weights and parts of a pipeline are not read, and the error names the files that are there."""
+    folder = copy_starter()
+    (folder / MANIFEST).unlink()
+    (folder / "onnx" / "model_int8.onnx").rename(folder / "onnx" / "model_q4.onnx")
+    (folder / "encoder.onnx").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"encoder\.onnx, onnx/model_q4\.onnx: of a kind that is not read"):
+        open_bundle(folder)
+
+
+def test_label_numbers_may_begin_at_one(copy_starter: Copy) -> None:
+    """With as many names as columns they can only mean the same order."""
+    folder = copy_starter()
+    (folder / MANIFEST).unlink()
+    before = open_bundle(folder).labels
+    names = {str(number): f"{name}\n" for number, name in enumerate(before.names, start=1)}
+    edit(folder, "config.json", id2label=names)
+    assert open_bundle(folder).labels == before
+
+
 def test_a_folder_of_links_loads(copy_starter: Copy, tmp_path: Path) -> None:
     """The Hub's cache keeps each file elsewhere, behind a link."""
     folder = copy_starter()

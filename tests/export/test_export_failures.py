@@ -64,7 +64,8 @@ def test_labels_that_do_not_fit_the_classifier(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """More labels than the classifier has rows."""
-    _edit(source, id2label={str(i): f"L{i}" for i in range(9)}, label2id={f"L{i}": i for i in range(9)})
+    names = ["O", *(f"B-L{number}" for number in range(8))]
+    _edit(source, id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)})
     assert "cannot be loaded" in _refused(source, tmp_path, capsys)
 
 

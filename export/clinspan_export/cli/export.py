@@ -12,9 +12,9 @@ from clinspan.bundle.tasks import TOKENS
 from clinspan.cli.values import split_pairs
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import SCHEMES
-from clinspan_export.checkpoint import Trust
 from clinspan_export.cli.export_texts import add_text_options, run_text_export, text_summary
 from clinspan_export.cli.pruning import add_pruning_options, check_pruning, pruned_line, run_pruned_export
+from clinspan_export.cli.trust_flags import add_trust_options, trust_of
 from clinspan_export.exporter import FILES, Overrides, check_extra, export
 from clinspan_export.texts.text_checkpoint import detect_task
 from clinspan_export.verify.limits import Limits
@@ -45,10 +45,7 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
     add_pruning_options(parser.add_argument_group("a smaller model"))
     add_text_options(parser.add_argument_group("classifiers of texts, and encoders"))
-    add = parser.add_argument_group("trust").add_argument
-    add("--revision", metavar="COMMIT", help="commit, tag or branch of a Hub id (default: the newest)")
-    add("--trust-remote-code", action="store_true", help="run code that the checkpoint brings along")
-    add("--allow-pickle", action="store_true", help="accept pickled weights")
+    add_trust_options(parser.add_argument_group("trust"))
     parser.set_defaults(run=_run)
     return parser
 
@@ -57,6 +54,12 @@ def _add_overrides(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("--scheme", choices=SCHEMES, help="how label names mark positions (default: detected)")
     add("--outside", help="label that means no entity (default: detected)")
+    add(
+        "--labels",
+        metavar="NAME,...",
+        help="names of all labels in the model's order (default: the checkpoint's)",
+    )
+    add("--entity", metavar="NAME", help="the entity of labels that are positions alone: B, I and O")
     renamed = "show an entity under another name; repeatable"
     add("--rename", action="append", default=[], metavar="ENTITY=NAME", help=renamed)
     add("--window", type=int, help="tokens that one run reads")
@@ -91,7 +94,7 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
 
 def _run(options: argparse.Namespace) -> str:
     check_extra()
-    trust = Trust(options.revision, options.trust_remote_code, options.allow_pickle)
+    trust = trust_of(options)
     precisions = options.precision or ("fp32", "int8")
     task = options.task or detect_task(options.checkpoint, trust)
     check_pruning(options, task)
@@ -104,6 +107,8 @@ def _export(options: argparse.Namespace) -> Bundle:
     overrides = Overrides(
         scheme=options.scheme,
         outside=options.outside,
+        entity=options.entity,
+        labels=None if options.labels is None else options.labels.split(","),
         rename=split_pairs(options.rename, "--rename", "ENTITY=NAME"),
         window=options.window,
         overlap=options.overlap,
@@ -114,7 +119,7 @@ def _export(options: argparse.Namespace) -> Bundle:
         return run_pruned_export(options, precisions, checks, overrides, say)
     return export(
         options.checkpoint, options.out, precisions=precisions, checks=checks, overrides=overrides,
-        trust=Trust(options.revision, options.trust_remote_code, options.allow_pickle), force=options.force,
+        trust=trust_of(options), force=options.force,
         progress=say,
     )  # fmt: skip
 
@@ -131,6 +136,7 @@ def _checks(options: argparse.Namespace) -> Checks:
         tune_margin=options.tune_margin,
         show_text=options.show_text,
         report=None if options.report is None else Path(options.report),
+        files=tuple(path for path in (notes, tune) if path is not None),
     )
 
 
@@ -167,6 +173,9 @@ def _verdict(bundle: Bundle) -> str:
         if value is not None
     ]
     exact = f"fp32 is the PyTorch model to within {bundle.parity['tolerance']:g} on every logit"
+    unused = bundle.provenance.get("unused")
+    if unused:
+        exact += f", without {', '.join(unused)}, as --allow-unused says"
     if limits:
         return f"{exact}; every model is within {' and '.join(limits)}"
     rest = [name for name in bundle.models if name != "fp32"]

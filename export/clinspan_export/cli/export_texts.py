@@ -23,6 +23,8 @@ from clinspan_export.verify.samples import OWN_SAMPLES, read_samples
 _OF_ENTITIES: dict[str, object] = {
     "scheme": None,
     "outside": None,
+    "entity": None,
+    "labels": None,
     "rename": [],
     "tune": None,
     "max_f1_loss": None,
@@ -94,7 +96,7 @@ def _checks(options: argparse.Namespace) -> TextChecks:
         if options.pairs
         else [one.text for one in read_samples(path)]
     )
-    return TextChecks(texts, path.name, limits)
+    return TextChecks(texts, path.name, limits, (path,))
 
 
 def text_summary(bundle: Bundle) -> str:

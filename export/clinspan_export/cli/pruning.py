@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.tasks import TOKENS
-from clinspan_export.checkpoint import Trust
+from clinspan_export.cli.trust_flags import trust_of
 from clinspan_export.errors import ExportError
 from clinspan_export.exporter import Overrides
 from clinspan_export.quiet import Progress
@@ -51,7 +51,7 @@ def run_pruned_export(
     return export_pruned(
         options.checkpoint, options.out, Pruning(_share(options.prune), recover_on), precisions=precisions,
         checks=checks, overrides=overrides, force=options.force, progress=progress,
-        trust=Trust(options.revision, options.trust_remote_code, options.allow_pickle),
+        trust=trust_of(options),
     )  # fmt: skip
 
 

@@ -21,17 +21,17 @@ INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 _MAX_PARAMETERS = (2**31 - 2**24) // 4
 
 
-def check_supported(model: Any) -> None:
-    """Refuse at once a model that could only be exported in part.
+def check_supported(config: Any) -> None:
+    """Refuse at once a model that could only be exported in part, by its configuration.
 
     Raises:
-        ExportError: optimum does not know the architecture, it takes more than text, or it is too large.
+        ExportError: optimum does not know the architecture, or it takes more than text.
     """
     with quiet():
         from optimum.exporters.onnx import model_configs  # noqa: F401 - registers the architectures
         from optimum.exporters.tasks import TasksManager
 
-    kind = model.config.model_type
+    kind = config.model_type
     known = TasksManager.get_supported_model_type_for_task("token-classification", exporter="onnx")
     if kind not in known:
         raise ExportError(
@@ -41,12 +41,20 @@ def check_supported(model: Any) -> None:
     constructor = TasksManager.get_exporter_config_constructor(
         "onnx", model_type=kind, task="token-classification", library_name="transformers"
     )
-    extra = sorted(set(constructor(model.config).inputs) - INPUTS)
+    extra = sorted(set(constructor(config).inputs) - INPUTS)
     if extra:
         raise ExportError(
             f"{kind} models need {', '.join(extra)} besides text, which notes do not have: "
             f"supported are {', '.join(SUPPORTED)}"
         )
+
+
+def check_size(model: Any) -> None:
+    """Refuse a model that one file cannot hold.
+
+    Raises:
+        ExportError: it is too large.
+    """
     parameters = sum(p.numel() for p in model.parameters())
     if parameters > _MAX_PARAMETERS:
         raise ExportError(

@@ -11,7 +11,8 @@ from clinspan.documents.document import Document
 from clinspan_export import checkpoint as checkpoints
 from clinspan_export.checkpoint import Checkpoint, Trust
 from clinspan_export.errors import ExportError, LimitError
-from clinspan_export.exporter import Overrides, check_target, export
+from clinspan_export.exporter import Overrides, check_precisions, export
+from clinspan_export.inspection.output_folder import check_target
 from clinspan_export.pruning.prune import check_share, look_at, prune
 from clinspan_export.quiet import Progress
 from clinspan_export.verify.verdict import Checks
@@ -69,7 +70,8 @@ def export_pruned(
     limits = checks.limits
     if pruning.share is None and limits.min_agreement is None and limits.max_f1_loss is None:
         raise ExportError("--prune auto needs a limit to go to: --min-agreement or --max-f1-loss")
-    check_target(Path(out), precisions, force=force)
+    check_precisions(precisions)
+    check_target(Path(out), [source, *checks.files], force=force)
     checks = _apart(checks)
     progress(f"loading {source}")
     loaded = checkpoints.load(source, trust)

@@ -12,8 +12,10 @@ from clinspan.bundle.hub_folder import max_content_tokens
 from clinspan.bundle.manifest import MAX_WINDOW
 from clinspan.bundle.tasks import TEXTS, TOKENS, VECTORS, problem_of
 from clinspan.text.merge import Scoring, Vectors
-from clinspan_export.checkpoint import Checkpoint, Trust, check_local, explained, load_tokenizer
+from clinspan_export.checkpoint import Checkpoint, Trust, explained, inspect, load_config, load_tokenizer
 from clinspan_export.errors import ExportError
+from clinspan_export.inspection.config_keys import split_allowed
+from clinspan_export.inspection.weights import check_tensors
 from clinspan_export.quiet import quiet
 from clinspan_export.texts.sentence_folder import MODULES, SentenceFolder, read_sentence_folder
 
@@ -69,11 +71,12 @@ def detect_task(source: str, trust: Trust) -> str:
     Raises:
         ExportError: it cannot be read.
     """
-    check_local(source)
     if (Path(source) / MODULES).is_file():
         return VECTORS
-    config = _config(source, trust)
-    names = config.architectures or []
+    files = inspect(source, trust)
+    if files.is_adapter_alone:
+        return TOKENS
+    names = files.config.get("architectures") or []
     if any(name.endswith("ForSequenceClassification") for name in names):
         return TEXTS
     # Encoders as they were pre-trained; their language model head is left out.
@@ -100,8 +103,8 @@ def _classifier(source: str, trust: Trust, overrides: TextOverrides) -> TextChec
 
     from clinspan_export.texts.pooling import Classification
 
-    config = _config(source, trust)
-    model = _model(AutoModelForSequenceClassification, source, trust, whole=True)
+    config, unused = load_config(source, trust)
+    model, more = _model(AutoModelForSequenceClassification, source, trust, whole=True)
     names = tuple(str(config.id2label[index]) for index in range(config.num_labels))
     problem = problem_of({"problem_type": getattr(config, "problem_type", None)}, len(names))
     # What `clinspan-export finetune` noted there.
@@ -116,7 +119,7 @@ def _classifier(source: str, trust: Trust, overrides: TextOverrides) -> TextChec
         MappingProxyType(dict(noted.get("thresholds", {}))),
         pairs=settings["pairs"],
     )
-    loaded = _checkpoint(source, trust, model, names)
+    loaded = _checkpoint(source, trust, model, names, [*unused, *more])
     window = min(_window(loaded, None), noted.get("window", MAX_WINDOW))
     return TextCheckpoint(loaded, Classification(model).eval(), head, window, _typed(loaded))
 
@@ -133,8 +136,9 @@ def _encoder(source: str, trust: Trust, overrides: TextOverrides) -> TextCheckpo
         raise ExportError(f"{source} says itself whether its vectors have length 1: leave --normalize out")
     assert set(pooling) <= set(POOLINGS)
     place = source if found is None else str(found.encoder)
-    model = _model(AutoModel, place, trust, whole=False)
-    loaded = _checkpoint(place, trust, model, ())
+    _, unused = load_config(place, trust)
+    model, more = _model(AutoModel, place, trust, whole=False)
+    loaded = _checkpoint(place, trust, model, (), [*unused, *more])
     if found is not None:
         _check_case(source, found, loaded)
     after = _dense([] if found is None else found.dense) + ([Unit()] if normalize else [])
@@ -170,15 +174,21 @@ def _dense(layers: Sequence[Any]) -> list[Any]:
     return made
 
 
-def _config(source: str, trust: Trust) -> Any:
-    from transformers import AutoConfig
+# The head that an encoder was pre-trained with, which its vectors do not need.
+_PRETRAINING = (
+    "cls.*",
+    "lm_head.*",
+    "predictions.*",
+    "*_predictions.*",
+    "generator_*",
+    "vocab_*",
+    "decoder.*",
+    "head.*",
+)
 
-    with quiet(), explained(source):
-        return AutoConfig.from_pretrained(source, **_options(trust))
 
-
-def _model(auto: Any, source: str, trust: Trust, *, whole: bool) -> Any:
-    """The weights; where `whole`, none of them may be missing."""
+def _model(auto: Any, source: str, trust: Trust, *, whole: bool) -> tuple[Any, list[str]]:
+    """The weights, and tensors that stay unused as `trust` allows; where `whole`, none may be missing."""
     import torch
 
     with explained(source):
@@ -189,22 +199,25 @@ def _model(auto: Any, source: str, trust: Trust, *, whole: bool) -> Any:
             output_loading_info=True,
             **_options(trust),
         )
-    # An encoder's pooler is not used here, and many checkpoints lack it.
-    missing = sorted(name for name in info["missing_keys"] if whole or "pooler" not in name)
-    if missing:
-        raise ExportError(
-            f"{source} lacks the weights {', '.join(missing[:3])}: it was not fine-tuned for this task"
-        )
-    return model.eval()
+    if not whole:
+        # An encoder's pooler is not used here, and many checkpoints lack it.
+        missing = {name for name in info["missing_keys"] if "pooler" not in name}
+        unused, _ = split_allowed(sorted(info["unexpected_keys"]), _PRETRAINING)
+        info = {"missing_keys": missing, "unexpected_keys": unused}
+    return model.eval(), check_tensors(source, info, trust.allow_unused, task="this task")
 
 
 def _options(trust: Trust) -> dict[str, Any]:
     return {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
 
 
-def _checkpoint(source: str, trust: Trust, model: Any, names: Sequence[str]) -> Checkpoint:
+def _checkpoint(
+    source: str, trust: Trust, model: Any, names: Sequence[str], unused: Sequence[str]
+) -> Checkpoint:
     revision = getattr(model.config, "_commit_hash", None) or ""
-    return Checkpoint(source, revision, model, load_tokenizer(source, _options(trust)), names)
+    return Checkpoint(
+        source, revision, model, load_tokenizer(source, _options(trust)), names, unused=tuple(unused)
+    )
 
 
 def _check_case(source: str, found: SentenceFolder, loaded: Checkpoint) -> None:

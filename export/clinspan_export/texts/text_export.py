@@ -20,13 +20,15 @@ from clinspan_export.errors import ExportError
 from clinspan_export.exporter import (
     FILES,
     check_extra,
-    check_target,
+    check_precisions,
     converting,
     keep,
     keep_tokenizer_files,
+    named,
     stages,
 )
 from clinspan_export.graphs import fp16, int8
+from clinspan_export.inspection.output_folder import check_target
 from clinspan_export.provenance import provenance
 from clinspan_export.quiet import Progress
 from clinspan_export.texts.text_checkpoint import TextCheckpoint, TextOverrides, load_text_checkpoint
@@ -56,11 +58,13 @@ class TextChecks:
         texts: texts or pairs; none for a few notes of our own.
         source: name of these texts in reports.
         limits: limits beyond which the export fails.
+        files: where the texts were read from, which the export must not replace.
     """
 
     texts: Sequence[Text] = ()
     source: str = OWN_SAMPLES
     limits: TextLimits = field(default_factory=TextLimits)
+    files: tuple[Path, ...] = ()
 
 
 def export_texts(
@@ -96,8 +100,9 @@ def export_texts(
     """
     # More than 40 lines with the options' documentation; the story itself is a few.
     check_extra()
-    target, checks, overrides = Path(out), checks or TextChecks(), overrides or TextOverrides()
-    check_target(target, precisions, force=force)
+    target, checks, overrides = named(Path(out)), checks or TextChecks(), overrides or TextOverrides()
+    check_precisions(precisions)
+    check_target(target, [source, *checks.files], force=force)
     made = [name for name in FILES if name in {"fp32", *precisions}]
     stage = stages(progress, total=4 + len(made))
     stage(f"loading {source}")

@@ -28,14 +28,14 @@ from clinspan.text.decode import label_table
 from clinspan.text.labels import detect
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
-from clinspan_export.checkpoint import LOSES_CASE, loses_case
+from clinspan_export.checkpoint import LOSES_CASE, Trust, inspect, loses_case
 from clinspan_export.quiet import Progress
+from clinspan_export.train.plan_checks import STATE
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings
 from clinspan_export.train.windows import TrainingRow, bio_classes, check_known, encode
 from clinspan_export.verify.compare import run_torch
 
 logger = logging.getLogger(__name__)
-_STATE = "training_state.pt"
 
 Groups = Mapping[str, Sequence[Document]]
 
@@ -93,11 +93,11 @@ def finetune(
         if best == epoch:
             run.save(out)
         if keep_state:
-            run.keep(out / _STATE, scores)
+            run.keep(out / STATE, scores)
         if epoch - best >= settings.patience:
             progress(f"no better score for {settings.patience} epochs: stopped")
             break
-    (out / _STATE).unlink(missing_ok=True)
+    (out / STATE).unlink(missing_ok=True)
     best = int(np.argmax(scores)) if development else len(scores) - 1
     return TrainingOutcome(best + 1, scores[best], tuple(scores))
 
@@ -117,6 +117,7 @@ def _one_epoch(
 def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
     names = dict(enumerate(classes))
     numbers = {name: number for number, name in names.items()}
+    inspect(str(base), Trust())
     config = AutoConfig.from_pretrained(base, id2label=names, label2id=numbers)
     if hasattr(config, "attention_probs_dropout_prob"):
         config.attention_probs_dropout_prob = 0.0  # lets torch fuse the attention: a fifth faster on a CPU
@@ -234,7 +235,7 @@ def exact_f1(
 
 def _restore(run: _Run, out: Path) -> list[float]:
     """Go on from the state in a folder, if there is one; returns the scores of its epochs."""
-    path = out / _STATE
+    path = out / STATE
     if not path.exists():
         return []
     state: dict[str, Any] = torch.load(path, map_location=run.model.device, weights_only=True)

@@ -16,10 +16,12 @@ from clinspan.documents.find import find
 from clinspan.documents.reading import ReadingRules
 from clinspan.documents.scores import Evaluation, evaluate
 from clinspan.recognizer import Recognizer
-from clinspan_export.errors import ExportError
 from clinspan_export.exporter import Overrides, export
+from clinspan_export.graphs.fp32 import check_supported
+from clinspan_export.inspection.output_folder import check_target
 from clinspan_export.quiet import Progress
 from clinspan_export.train.data import read_documents, read_training
+from clinspan_export.train.plan_checks import check_base, check_checkpoint_folder, check_device
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings, at_least_one
 
 # Installed with the extra `train`, these weights need no Hub (Apache-2.0).
@@ -84,18 +86,23 @@ def train(
         progress: told how far it is, a line at a time.
 
     Raises:
-        InputError: the documents cannot be trained on, or `out` was begun with other settings.
+        InputError: the documents cannot be trained on, `out` was begun with other settings, or the device or the
+            window is not to be had.
+        ExportError: `out` holds something already, or the base cannot be loaded.
     """
     import torch
 
     from clinspan_export.train.finetune import finetune
 
+    base = default_base() if plan.base is None else plan.base
+    check_checkpoint_folder(out, [plan.data, plan.development, base], resume=resume)
+    check_device(plan.device)
+    check_base(base, plan.settings.window)
     if plan.threads is not None:
         torch.set_num_threads(plan.threads)
     data = read_training(plan.data, plan.development, plan.format, plan.rules, progress)
     development = {} if data.development is None else {"dev": data.development}
     epochs = _epochs(data.train, plan.settings.batch_tokens) if plan.epochs is None else plan.epochs
-    base = default_base() if plan.base is None else plan.base
     return finetune(
         data.train, development, base, out, labels=data.labels, settings=replace(plan.settings, epochs=epochs),
         device=plan.device, resume=resume, keep_state=keep_state, progress=progress,
@@ -115,8 +122,9 @@ def train_bundle(plan: TrainingPlan, target: Path, *, force: bool, progress: Pro
         ExportError: `target` exists, or the export failed.
         InputError: the documents cannot be trained on.
     """
-    if target.exists() and not force:
-        raise ExportError(f"{target} exists already: choose another folder, or --force to replace it")
+    base = default_base() if plan.base is None else plan.base
+    check_target(target, [plan.data, plan.development, base], force=force)
+    check_supported(check_base(base, plan.settings.window))
     with tempfile.TemporaryDirectory(prefix="clinspan-train-") as work:
         checkpoint = Path(work, target.resolve().name)
         outcome = train(plan, checkpoint, keep_state=False, progress=progress)

@@ -23,6 +23,7 @@ from clinspan.errors import InputError
 from clinspan.text.merge import Scoring, merge_logits
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.texts import cut_of, tokenize_text
+from clinspan_export.checkpoint import Trust, inspect
 from clinspan_export.texts.text_compare import framed
 from clinspan_export.train.text_settings import TextOutcome, TextSettings
 from clinspan_export.train.thresholds import best_threshold, choose_thresholds
@@ -102,6 +103,7 @@ def finetune_texts(
 
 def _model(base: str | Path, scoring: Scoring) -> Any:
     names = dict(enumerate(scoring.names))
+    inspect(str(base), Trust())
     config = AutoConfig.from_pretrained(
         base,
         id2label=names,

@@ -40,6 +40,7 @@ class Checks:
         tune_margin: F1 below the best that a faster setting may have.
         show_text: let the HTML report quote the spans that differ.
         report: also write the HTML report here, whatever the verdict.
+        files: where the notes were read from, which the export must not replace.
     """
 
     samples: Sequence[Document] = field(default_factory=own_samples)
@@ -51,6 +52,7 @@ class Checks:
     tune_margin: float = MARGIN
     show_text: bool = False
     report: Path | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.limits.max_f1_loss is not None and not any(sample.entities for sample in self.samples):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,16 @@ from clinspan.bundle.integrity import FileRecord
 from clinspan.errors import BundleError
 from clinspan.strict_json import MAX_NAME, Fields, brief
 
-# Where others keep a model of each precision, best first; our own layout comes first.
+# Where others keep a model of each precision, best first; our own layout comes first. These are the names of
+# transformers.js, optimum (O1 to O4, where O4 is fp16) and sentence-transformers (qint8 for one kind of processor).
 _FILES = {
-    "int8": ("model_int8.onnx", "model_quantized.onnx"),
-    "fp32": ("model.onnx",),
-    "fp16": ("model_fp16.onnx",),
-}
+    "int8": (
+        "model_int8", "model_quantized", "model_uint8", "model_q8", "model_qint8_avx512_vnni", "model_qint8_avx512",
+        "model_qint8_avx2", "model_quint8_avx2", "model_qint8_arm64", "model_quint8",
+    ),
+    "fp32": ("model", "model_optimized", "model_fp32", "model_O3", "model_O2", "model_O1"),
+    "fp16": ("model_fp16", "model_O4"),
+}  # fmt: skip
 # Model types whose positions begin behind the padding id, as in fairseq.
 _POSITIONS_AFTER_PADDING = {
     "camembert", "data2vec-text", "ibert", "longformer", "roberta", "roberta-prelayernorm",
@@ -24,14 +28,22 @@ _POSITIONS_AFTER_PADDING = {
 
 
 def label_names(config: Fields) -> list[str]:
-    """Label names in the order of the logits, from `id2label`."""
+    """Label names in the order of the logits, from `id2label`, without whitespace around them.
+
+    Numbers may begin at 1: with as many names as the model has columns, they can only mean the same order.
+    """
     id2label = config.get("id2label", dict)
     if not all(isinstance(name, str | int) for name in id2label.values()):
         raise BundleError(f"{config.source}: id2label holds something else than names")
+    count = len(id2label)
+    first = 1 if "0" not in id2label and str(count) in id2label else 0
     try:
-        names = [str(id2label[str(index)]) for index in range(len(id2label))]
+        names = [str(id2label[str(index)]).strip() for index in range(first, first + count)]
     except KeyError as error:
-        raise BundleError(f"{config.source}: id2label is not numbered 0 to {len(id2label) - 1}") from error
+        raise BundleError(
+            f"{config.source}: id2label is numbered {_shown_numbers(id2label)}: expected 0 to {count - 1}, every "
+            "number once"
+        ) from error
     for name in names:
         if len(name) > MAX_NAME or not name.isprintable():
             raise BundleError(
@@ -41,14 +53,35 @@ def label_names(config: Fields) -> list[str]:
     return names
 
 
+def _shown_numbers(id2label: Mapping[str, Any]) -> str:
+    numbers = [brief(number)[1:-1] for number in id2label]
+    return ", ".join(numbers[:8]) + (" ..." if len(numbers) > 8 else "")
+
+
 def find_models(folder: Path) -> dict[str, FileRecord]:
     """The models of a folder by precision; their hashes are not known."""
     return {
         precision: FileRecord(path.relative_to(folder).as_posix(), path.stat().st_size, "")
-        for precision, files in _FILES.items()
-        for path in [next((p for f in files for p in (folder / "onnx" / f, folder / f) if p.is_file()), None)]
+        for precision, names in _FILES.items()
+        for path in [_first_file(folder, names)]
         if path is not None
     }
+
+
+def _first_file(folder: Path, names: Sequence[str]) -> Path | None:
+    places = (place / f"{name}.onnx" for name in names for place in (folder / "onnx", folder))
+    return next((path for path in places if path.is_file()), None)
+
+
+def other_models(folder: Path) -> list[str]:
+    """ONNX files of a folder under names that say no precision that is read, such as `onnx/model_q4.onnx`."""
+    known = {f"{name}.onnx" for names in _FILES.values() for name in names}
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for place in (folder / "onnx", folder)
+        for path in place.glob("*.onnx")
+        if path.name not in known
+    )
 
 
 def max_content_tokens(config: Mapping[str, Any]) -> int:

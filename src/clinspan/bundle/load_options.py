@@ -72,6 +72,16 @@ class LoadOptions:
         "PEM file of an Ed25519 key: only a bundle that it signed is loaded (needs the extra `signing`)",
         metavar="PEM",
     )
+    outside: str | None = _option(
+        None,
+        "label that means no entity, in an ONNX folder without clinspan.json whose names do not show it",
+        metavar="LABEL",
+    )
+    entity: str | None = _option(
+        None,
+        "name of the entity in such a folder, where the labels are positions alone: B, I and O",
+        metavar="NAME",
+    )
     session_options: Mapping[str, Any] | None = _option(
         None,
         "onnxruntime settings, for experts: names of `SessionOptions` attributes or configuration keys such as "
@@ -114,6 +124,8 @@ def _with_profile(options: LoadOptions, profile: Path) -> LoadOptions:
 def _check_kinds(options: LoadOptions) -> None:
     for name in ("profile", "public_key"):
         as_path(name, getattr(options, name))
+    for name in ("outside", "entity"):
+        of_kind(name, getattr(options, name), (str,), "a name")
     of_kind("session_options", options.session_options, (Mapping,), "a mapping")
     if options.threads is not None:
         whole("threads", options.threads, least=1)

@@ -78,7 +78,11 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     options = origin.options
     device = Device.parse(options.device)
     opened = open_bundle(
-        STARTER if origin.path is None else origin.path, verify=options.verify, public_key=options.public_key
+        STARTER if origin.path is None else origin.path,
+        verify=options.verify,
+        public_key=options.public_key,
+        outside=options.outside,
+        entity=options.entity,
     )
     check_task(opened.head, task, opened.name)
     bundle = _with_windows(opened, options.window, options.overlap)

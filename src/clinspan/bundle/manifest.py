@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clinspan.bundle.hub_folder import find_models, max_content_tokens
+from clinspan.bundle.hub_folder import find_models, max_content_tokens, other_models
 from clinspan.bundle.integrity import (
     MAX_MODEL_BYTES,
     MAX_TOKENIZER_BYTES,
@@ -36,6 +36,7 @@ from clinspan.bundle.signature import SIGNATURE, check_signature
 from clinspan.bundle.tasks import (
     TOKENS,
     Head,
+    LabelHints,
     check_task,
     head_fields,
     head_of_config,
@@ -163,7 +164,14 @@ class Bundle:
         (self.path / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
-def open_bundle(path: str | Path, *, verify: str = "full", public_key: str | Path | None = None) -> Bundle:
+def open_bundle(
+    path: str | Path,
+    *,
+    verify: str = "full",
+    public_key: str | Path | None = None,
+    outside: str | None = None,
+    entity: str | None = None,
+) -> Bundle:
     """Read a model folder: a bundle, or any ONNX token classification repository.
 
     The manifest's own hash and structure are always checked.
@@ -173,10 +181,13 @@ def open_bundle(path: str | Path, *, verify: str = "full", public_key: str | Pat
         verify: what of its files is checked before they are loaded: `full` for size and sha256, `size`,
             or `off`. A folder without a manifest has no record to check against.
         public_key: PEM file of an Ed25519 key; only a bundle whose manifest it signed is read.
+        outside: label that means no entity, for a folder without a manifest.
+        entity: name of the entity of labels that are positions alone, for such a folder.
 
     Raises:
         BundleError: what is there cannot be used; the message says what and where.
-        InputError: `verify` is unknown or too little for a signature, or the key cannot be read.
+        InputError: `verify` is unknown or too little for a signature, the key cannot be read, or labels are
+            explained that a manifest explains already.
         MissingDependencyError: `public_key` is given and the `signing` extra is not installed.
     """
     if verify not in VERIFY:
@@ -185,12 +196,13 @@ def open_bundle(path: str | Path, *, verify: str = "full", public_key: str | Pat
         raise InputError(f"verify is {verify!r}, and a signature vouches for hashes: expected 'full'")
     folder = Path(path)
     try:
-        return _open(folder, verify, None if public_key is None else Path(public_key))
+        key = None if public_key is None else Path(public_key)
+        return _open(folder, verify, key, LabelHints(outside, entity))
     except OSError as error:
         raise BundleError(f"{folder} cannot be read: {error.strerror}") from error
 
 
-def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
+def _open(folder: Path, verify: str, public_key: Path | None, hints: LabelHints) -> Bundle:
     if "\0" in str(folder) or not folder.is_dir():
         raise BundleError(f"{folder} is not a folder")
     if not (folder / MANIFEST).exists():
@@ -199,6 +211,8 @@ def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
         content = read_bytes(folder / MANIFEST, MAX_JSON_BYTES)
         if public_key is not None:
             check_signature(folder / SIGNATURE, content, public_key)
+        if hints != LabelHints():
+            raise InputError(f"outside and entity are for folders without a {MANIFEST}; {folder} has one")
         return _from_manifest(folder, content, verify)
     if os.path.lexists(folder / MANIFEST):
         raise BundleError(
@@ -207,7 +221,7 @@ def _open(folder: Path, verify: str, public_key: Path | None) -> Bundle:
     if public_key is not None:
         raise BundleError(f"{folder} has no {MANIFEST}, so nothing in it is signed")
     if (folder / "config.json").is_file():
-        return _from_config(folder, verify)
+        return _from_config(folder, verify, hints)
     raise BundleError(f"{folder} has neither {MANIFEST} nor config.json: it is not a model folder")
 
 
@@ -245,14 +259,14 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
     return bundle
 
 
-def _from_config(folder: Path, verify: str) -> Bundle:
+def _from_config(folder: Path, verify: str, hints: LabelHints) -> Bundle:
     source = folder / "config.json"
     config = Fields.parse(read_bytes(source, MAX_JSON_BYTES), source)
     tokenizer = folder / "tokenizer.json"
     if not tokenizer.is_file():
         raise BundleError(f"tokenizer.json is missing in {folder}")
     max_window = max_content_tokens(config.data)
-    head = head_of_config(config)
+    head = head_of_config(config, hints)
     # A classifier of texts was trained on texts cut at its limit, if anywhere.
     window = min(DEFAULT_WINDOW, max_window) if task_of(head) == TOKENS else max_window
     bundle = Bundle(
@@ -271,7 +285,11 @@ def _from_config(folder: Path, verify: str) -> Bundle:
 
 def _check(bundle: Bundle) -> None:
     if not bundle.models:
-        raise BundleError(f"{bundle.path} has no model: expected onnx/model.onnx or onnx/model_int8.onnx")
+        found = other_models(bundle.path)
+        unread = f"; {', '.join(found)}: of a kind that is not read" if found else ""
+        raise BundleError(
+            f"{bundle.path} has no model: expected onnx/model.onnx or onnx/model_int8.onnx{unread}"
+        )
     unknown = sorted(set(bundle.models) - set(PRECISIONS))
     if unknown:
         raise BundleError(f"unknown precision {brief(unknown[0])}: expected {', '.join(PRECISIONS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -113,7 +114,15 @@ def read_head(data: Fields) -> Head:
     raise BundleError(f"{data.source}: task is {brief(task)}: expected one of {', '.join(CLASSES)}")
 
 
-def head_of_config(config: Fields) -> Head:
+@dataclass(frozen=True, slots=True)
+class LabelHints:
+    """Knowledge of a caller about the labels of a folder without a manifest; see `clinspan.text.labels.detect`."""
+
+    outside: str | None = None
+    entity: str | None = None
+
+
+def head_of_config(config: Fields, hints: LabelHints) -> Head:
     """Read from a config.json what the numbers mean, where there is no manifest.
 
     Raises:
@@ -123,7 +132,7 @@ def head_of_config(config: Fields) -> Head:
     if any(str(name).endswith("ForSequenceClassification") for name in architectures):
         names = label_names(config)
         return Scoring(tuple(names), problem=problem_of(config.data, len(names)))
-    return detect(label_names(config))
+    return detect(label_names(config), outside=hints.outside, entity=hints.entity)
 
 
 def problem_of(config: dict[str, Any], count: int) -> str:

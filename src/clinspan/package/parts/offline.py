@@ -36,11 +36,18 @@ def new_folder(out: Path, *, force: bool) -> Iterator[Path]:
     """Yield a folder to fill, which becomes `out` when the block ends; an error leaves nothing behind.
 
     Raises:
-        PackageError: `out` exists, and `force` does not say to replace it.
+        PackageError: `out` exists, and `force` does not say to replace it, or it holds what this did not make.
     """
     if out.exists() and not force:
         raise PackageError(f"{out} exists already: choose another folder, or --force to replace it")
-    with write_whole(out) as folder:
+    place = out.resolve()
+    if Path.cwd().is_relative_to(place):
+        raise PackageError(f"{out} is or holds the folder that you are in: choose another for the output")
+    if out.is_dir() and any(out.iterdir()) and not all((out / name).is_file() for name in (LOCK, SBOM)):
+        raise PackageError(
+            f"{out} was not made by clinspan package (it lacks {LOCK} or {SBOM}): --force replaces only what it made"
+        )
+    with write_whole(out if out.name else place) as folder:
         yield folder
 
 
