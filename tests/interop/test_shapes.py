@@ -230,3 +230,20 @@ def test_every_answer_can_be_written_as_json(answer: dict[str, Any]) -> None:
 def test_a_shape_needs_no_package_to_be_imported(name: str) -> None:
     """The library that it is made for is imported when it is called, or never."""
     assert importlib.import_module(f"clinspan.interop.{name}")
+
+
+@pytest.mark.export
+def test_the_keys_are_those_that_transformers_itself_writes() -> None:
+    """Its pipeline groups one entity: the same keys, in the same order."""
+    from types import SimpleNamespace
+
+    from transformers import TokenClassificationPipeline
+
+    token = {"entity": "B-DRUG", "score": 0.5, "word": "aspirin", "start": 6, "end": 13}
+    pipeline = SimpleNamespace(tokenizer=SimpleNamespace(convert_tokens_to_string=" ".join))
+    theirs = TokenClassificationPipeline.group_sub_entities(pipeline, [token])
+    (ours,) = huggingface.entities([Span("DRUG", 6, 13, "aspirin", 0.5)])
+    assert list(ours) == list(theirs)
+    assert {key: theirs[key] for key in ("word", "start", "end")} == {
+        key: ours[key] for key in ("word", "start", "end")
+    }
