@@ -36,6 +36,7 @@ from clinspan.text import tokenizer
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.windows import plan
+from fuzz import gold as gold_data
 from fuzz import models
 from fuzz.data import Data, dump
 
@@ -225,6 +226,33 @@ def brat_folder(data: Data) -> None:
     (folder / "note.ann").write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
     with only_own_errors():
         check_documents(brat.read(folder))
+
+
+def _any_gold(data: Data, make: Callable[[Data], bytes], name: str) -> None:
+    rules = gold_data.rules(data)
+    path = _write(make(data), name)
+    with only_own_errors():
+        check_documents(annotated.read_annotated(path, rules=rules))
+
+
+def gold_rows(data: Data) -> None:
+    """JSON of other tools, under any rules of reading."""
+    _any_gold(data, gold_data.rows, data.choice(("gold.jsonl", "gold.json", "gold.txt")))
+
+
+def gold_columns(data: Data) -> None:
+    """CoNLL columns of every kind, under any rules of reading."""
+    _any_gold(data, gold_data.columns, "gold.conll")
+
+
+def pubtator_file(data: Data) -> None:
+    """PubTator, under any rules of reading."""
+    _any_gold(data, gold_data.pubtator, "gold.pubtator")
+
+
+def bioc_file(data: Data) -> None:
+    """BioC XML, under any rules of reading."""
+    _any_gold(data, gold_data.bioc, "gold.xml")
 
 
 def notes(data: Data) -> None:
@@ -471,6 +499,10 @@ TARGETS: dict[str, Target] = {
     "annotated": any_annotated,
     "conll": conll_file,
     "brat": brat_folder,
+    "rows": gold_rows,
+    "columns": gold_columns,
+    "pubtator": pubtator_file,
+    "bioc": bioc_file,
     "notes": notes,
     "scores": scores,
     "profile": profile,
