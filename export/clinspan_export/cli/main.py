@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE
+from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE, printable, write_stdout
 from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan_export.cli import check, distil, export, sign, train
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A job that is told to end cleans up like one that is interrupted from the keyboard.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        print(options.run(options))
+        write_stdout(printable(options.run(options)))
     except ClinspanError as error:
         print(f"clinspan-export: {error}", file=sys.stderr)
         return WRONG_USAGE if isinstance(error, MissingDependencyError) else FAILED

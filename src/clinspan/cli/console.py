@@ -25,6 +25,11 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
 
 
+def printable(text: str) -> str:
+    """Replace halves of surrogate pairs, which a label from a JSON escape may hold and no terminal takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def write_stdout(text: str) -> None:
     """Write lines to standard output at once, in UTF-8, since a terminal's own encoding may lack a note's characters.
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clinspan.cli.console import write_stdout, write_text
+from clinspan.cli.console import printable, write_stdout, write_text
 from clinspan.cli.load_flags import add_load_flags, load
 from clinspan.cli.reading_flags import DATA_HELP, add_reading_flags, reading_rules
 from clinspan.cli.values import check_encoding, read_threshold, split_pairs
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     choice = choose_labels(gold, recognizer.labels, rename=names, wanted=options.label)
     notes += choice.warnings
     for note in notes:
-        print(f"clinspan: {_printable(note)}", file=sys.stderr)
+        print(f"clinspan: {printable(note)}", file=sys.stderr)
     texts = (document.text for document in gold)
     spans = list(recognizer.pipe(texts, threshold=threshold, aggregation=options.aggregation))
     found = [entities(one, rename=names) for one in spans]
@@ -128,9 +128,4 @@ def _shown(result: _Result, options: argparse.Namespace, recognizer: Recognizer)
     parts = [as_table(result.scores), error_line(result.details)]
     if options.details:
         parts.append(f"\n{details_table(result.details)}")
-    return _printable("\n".join(parts))
-
-
-def _printable(text: str) -> str:
-    """A label from a JSON escape may hold half a surrogate pair, which no terminal takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return printable("\n".join(parts))

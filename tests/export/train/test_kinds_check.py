@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,15 @@ def test_a_cased_vocabulary_that_is_lowered_is_noticed(
     capsys.readouterr()
     assert main(["check", str(data), "--base", str(tmp_path / "base")]) == 0
     assert ("lowers case, and its vocabulary is cased" in capsys.readouterr().out) is expected
+
+
+@pytest.mark.parametrize("label", ["药物", "DRUG\ud800"], ids=["script", "surrogate"])
+def test_findings_are_written_whatever_the_output_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label: str
+) -> None:
+    """A label in another script is written in UTF-8, as `clinspan evaluate` writes it."""
+    stream = io.TextIOWrapper(io.BytesIO(), "ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert main(["check", str(rows(tmp_path, (TEXT, [(5, 12, label)])))]) == 0
+    assert isinstance(stream.buffer, io.BytesIO)
+    assert f"label {label[:2]}" in stream.buffer.getvalue().decode("utf-8")
