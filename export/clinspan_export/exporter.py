@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.bundle.hub_folder import max_content_tokens
-from clinspan.bundle.integrity import record_file
+from clinspan.bundle.integrity import DATA_SUFFIX, record_file
 from clinspan.bundle.manifest import DEFAULT_WINDOW, PRECISIONS, Bundle
 from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.text.decode import AGGREGATIONS
@@ -26,6 +26,7 @@ from clinspan_export import checkpoint as checkpoints
 from clinspan_export.checkpoint import Checkpoint, Trust
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.graphs import fp16, fp32, int8
+from clinspan_export.graphs.weights_beside import write_weights_beside
 from clinspan_export.inspection.output_folder import check_report, check_target
 from clinspan_export.provenance import provenance
 from clinspan_export.quiet import Progress, quiet
@@ -237,7 +238,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
         path=folder,
         name=Path(loaded.source).resolve().name,
         head=labels,
-        models={precision: record_file(folder, FILES[precision]) for precision in request.made},
+        models={precision: write_weights_beside(folder, FILES[precision]) for precision in request.made},
         tokenizer=record_file(folder, "tokenizer.json"),
         window=window,
         overlap=overrides.overlap,
@@ -339,4 +340,5 @@ def keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
     for precision, record in bundle.models.items():
         if precision not in precisions:
             (bundle.path / record.path).unlink()
+            (bundle.path / (record.path + DATA_SUFFIX)).unlink(missing_ok=True)
     return replace(bundle, models={p: r for p, r in bundle.models.items() if p in precisions})

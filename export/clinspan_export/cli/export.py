@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from clinspan.bundle.integrity import whole_size
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.tasks import TOKENS
 from clinspan.cli.values import split_pairs
@@ -142,7 +143,7 @@ def _checks(options: argparse.Namespace) -> Checks:
 
 def _summary(bundle: Bundle) -> str:
     parity, evaluation = bundle.parity, bundle.evaluation
-    sizes = ", ".join(f"{name} {record.size / 1e6:.1f} MB" for name, record in bundle.models.items())
+    sizes = ", ".join(f"{name} {whole_size(record) / 1e6:.1f} MB" for name, record in bundle.models.items())
     agreement = ", ".join(f"{name} {parity[name]['span_agreement_f1']:.3f}" for name in bundle.models)
     lines = [f"bundle      {bundle.path}", f"models      {sizes}"]
     lines += pruned_line(bundle)

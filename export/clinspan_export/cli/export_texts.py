@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from clinspan.bundle.integrity import whole_size
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.tasks import TEXTS, TOKENS, VECTORS
 from clinspan.documents.labelled import read_labelled
@@ -102,7 +103,7 @@ def _checks(options: argparse.Namespace) -> TextChecks:
 def text_summary(bundle: Bundle) -> str:
     """Say what was made and how near it is to the original, in a few lines."""
     parity = bundle.parity
-    sizes = ", ".join(f"{name} {record.size / 1e6:.1f} MB" for name, record in bundle.models.items())
+    sizes = ", ".join(f"{name} {whole_size(record) / 1e6:.1f} MB" for name, record in bundle.models.items())
     lines = [f"bundle      {bundle.path}", f"models      {sizes}"]
     lines.append(f"windows     {bundle.window} tokens, overlap {bundle.overlap}")
     lines += [f"{name:<12}{_line(parity[name])}" for name in bundle.models]

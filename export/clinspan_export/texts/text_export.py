@@ -28,6 +28,7 @@ from clinspan_export.exporter import (
     stages,
 )
 from clinspan_export.graphs import fp16, int8
+from clinspan_export.graphs.weights_beside import write_weights_beside
 from clinspan_export.inspection.output_folder import check_target
 from clinspan_export.provenance import provenance
 from clinspan_export.quiet import Progress
@@ -187,7 +188,7 @@ def _write_graphs(
 
 
 def _recorded(bundle: Bundle, made: Sequence[str]) -> Bundle:
-    bundle = replace(bundle, models={name: record_file(bundle.path, FILES[name]) for name in made})
+    bundle = replace(bundle, models={name: write_weights_beside(bundle.path, FILES[name]) for name in made})
     bundle.write_manifest()
     return bundle
 

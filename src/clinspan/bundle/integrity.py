@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
 from clinspan.errors import BundleError
 from clinspan.strict_json import brief, read_bytes
 
 VERIFY = ("full", "size", "off")
+
+# The weights of model.onnx lie in model.onnx_data, as on the Hub.
+DATA_SUFFIX = "_data"
 
 # An .onnx file is one protobuf message, which cannot be longer.
 MAX_MODEL_BYTES = 2**31 - 1
@@ -19,11 +22,15 @@ MAX_TOKENIZER_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file of the bundle: path relative to the folder, size in bytes, sha256 in hex (empty: not known)."""
+    """A file of the bundle: path relative to the folder, size in bytes, sha256 in hex (empty: not known).
+
+    A graph may keep its weights in a file beside it, `data`, which onnxruntime maps instead of copying.
+    """
 
     path: str
     size: int
     sha256: str
+    data: FileRecord | None = None
 
 
 def record_file(folder: Path, path: str) -> FileRecord:
@@ -32,6 +39,17 @@ def record_file(folder: Path, path: str) -> FileRecord:
     with full.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return FileRecord(path, full.stat().st_size, digest)
+
+
+def record_model(folder: Path, path: str) -> FileRecord:
+    """Measure and hash a graph and, where there is one, the file of weights beside it."""
+    record, beside = record_file(folder, path), path + DATA_SUFFIX
+    return replace(record, data=record_file(folder, beside)) if (folder / beside).is_file() else record
+
+
+def whole_size(record: FileRecord) -> int:
+    """Bytes of a file and of the weights beside it."""
+    return record.size + (0 if record.data is None else record.data.size)
 
 
 def check_name(path: str) -> None:
@@ -62,6 +80,8 @@ def verified(folder: Path, record: FileRecord, verify: str) -> Path:
             check_hash(path, record_file(folder, record.path).sha256, record)
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
+    if record.data is not None:
+        verified(folder, record.data, verify)
     return path
 
 

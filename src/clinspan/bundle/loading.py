@@ -31,7 +31,7 @@ class Origin:
     Attributes:
         path: of the model folder, absolute; None for the bundled starter, wherever it lies.
         options: how it was loaded.
-        sha256: of the model and of the tokenizer that were loaded; empty before they are, and where the folder
+        sha256: of the model, of the tokenizer and of the weights beside the model that were loaded; empty before they are, and where the folder
             records none.
     """
 
@@ -87,7 +87,12 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     check_task(opened.head, task, opened.name)
     bundle = _with_windows(opened, options.window, options.overlap)
     precision = bundle.precision(options.precision, device.kind)
-    sha256 = (bundle.models[precision].sha256, bundle.tokenizer.sha256)
+    weights = bundle.models[precision].data
+    sha256 = (
+        bundle.models[precision].sha256,
+        bundle.tokenizer.sha256,
+        "" if weights is None else weights.sha256,
+    )
     if origin.sha256 and origin.sha256 != sha256:
         raise BundleError(
             f"{bundle.path} holds another {precision} model or tokenizer than the one that was pickled: "

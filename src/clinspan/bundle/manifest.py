@@ -4,6 +4,7 @@
       clinspan.json                     this file's record: task, labels, windows, files with hashes, reports
       config.json tokenizer.json tokenizer_config.json
       onnx/model.onnx  onnx/model_int8.onnx  onnx/model_fp16.onnx
+                                        graphs; the weights of each may lie in a file beside it, onnx/model.onnx_data
 
 The layout is the Hub's, so other ONNX runtimes load the same folder. A folder without clinspan.json
 (any ONNX classifier of tokens or texts) is read too; what the manifest would say is then derived from config.json.
@@ -15,19 +16,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from clinspan.bundle.hub_folder import find_models, max_content_tokens, other_models
 from clinspan.bundle.integrity import (
+    DATA_SUFFIX,
     MAX_MODEL_BYTES,
     MAX_TOKENIZER_BYTES,
     VERIFY,
     FileRecord,
     check_name,
-    record_file,
+    record_model,
     verified,
     verified_content,
 )
@@ -243,7 +245,9 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
         path=folder,
         name=data.text("name"),
         head=read_head(data),
-        models={precision: _file(data.inside("models"), precision) for precision in data.get("models", dict)},
+        models={
+            precision: _model(data.inside("models"), precision) for precision in data.get("models", dict)
+        },
         tokenizer=_file(data, "tokenizer"),
         window=data.number("window", least=1, most=MAX_WINDOW),
         overlap=data.number("overlap", least=0, most=MAX_WINDOW),
@@ -300,7 +304,7 @@ def _check(bundle: Bundle) -> None:
         raise BundleError(f"{bundle.path} has {labels} labels: at most {MAX_LABELS} are read")
     if bundle.max_window > MAX_WINDOW:
         raise BundleError(f"{bundle.path} reads {bundle.max_window} tokens at once: at most {MAX_WINDOW} are")
-    for record in bundle.models.values():
+    for record in _with_data(bundle.models.values()):
         if record.size > MAX_MODEL_BYTES:
             raise BundleError(
                 f"{record.path} in {bundle.path} has {record.size} bytes: at most {MAX_MODEL_BYTES} are read"
@@ -313,6 +317,13 @@ def _check(bundle: Bundle) -> None:
         raise BundleError(f"window {bundle.window} is more than the model can read ({bundle.max_window})")
 
 
+def _with_data(records: Iterable[FileRecord]) -> Iterator[FileRecord]:
+    for record in records:
+        yield record
+        if record.data is not None:
+            yield record.data
+
+
 def _seal(content: Mapping[str, Any]) -> str:
     """Sha256 over everything that a manifest says but its own hash; layout and order of keys do not count."""
     said = {name: value for name, value in content.items() if name != _SEAL}
@@ -321,8 +332,22 @@ def _seal(content: Mapping[str, Any]) -> str:
 
 def _record(folder: Path, file: FileRecord) -> dict[str, Any]:
     # Files of a folder without a manifest were never hashed.
-    file = file if file.sha256 else record_file(folder, file.path)
-    return {"path": file.path, "size": file.size, "sha256": file.sha256}
+    file = file if file.sha256 else record_model(folder, file.path)
+    said: dict[str, Any] = {"path": file.path, "size": file.size, "sha256": file.sha256}
+    return said if file.data is None else {**said, "data": _record(folder, file.data)}
+
+
+def _model(fields: Fields, precision: str) -> FileRecord:
+    record, file = _file(fields, precision), fields.inside(precision)
+    if "data" not in file.data:
+        return record
+    data = _file(file, "data")
+    if data.path != record.path + DATA_SUFFIX:
+        raise BundleError(
+            f"{fields.source}: the weights of {brief(record.path)} are said to lie in {brief(data.path)}, "
+            f"expected {brief(record.path + DATA_SUFFIX)}"
+        )
+    return replace(record, data=data)
 
 
 def _file(fields: Fields, name: str) -> FileRecord:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clinspan.bundle.integrity import check_name
+from clinspan.bundle.integrity import FileRecord, check_name
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.onnx_operators import check_operators
 from clinspan.bundle.onnx_scan import Outline
@@ -41,7 +41,7 @@ def check_graph(bundle: Bundle, precision: str, outline: Outline, tokenizer: Tok
     path = bundle.path / record.path
     check_operators(outline, path)
     for tensor, place in outline.external.items():
-        _check_external(path, tensor, place, recorded=bool(record.sha256))
+        _check_external(path, tensor, place, record)
     largest = tokenizer.largest_id
     for table, rows in outline.rows.items():
         if largest >= rows:
@@ -51,11 +51,13 @@ def check_graph(bundle: Bundle, precision: str, outline: Outline, tokenizer: Tok
             )
 
 
-def _check_external(path: Path, tensor: str, place: str, *, recorded: bool) -> None:
-    if recorded:
+def _check_external(path: Path, tensor: str, place: str, record: FileRecord) -> None:
+    if record.data is not None and place == Path(record.data.path).name:
+        return
+    if record.sha256:
         raise BundleError(
             f"{path} keeps the tensor {brief(tensor)} in another file, {brief(place)}, of which the bundle "
-            "records no hash: a model is one file"
+            "records no hash"
         )
     try:
         check_name(place)

@@ -28,16 +28,23 @@ def _common(own: Path, folder: Path) -> None:
         shutil.copy(own / name, folder / name)
 
 
+def _in_one_file(source: Path, target: Path) -> None:
+    """Copy a graph with its weights inside, as the others write it."""
+    import onnx
+
+    onnx.save(onnx.load(source), target)
+
+
 def _optimum(own: Path, folder: Path) -> None:
     """`optimum-cli export onnx`: model.onnx beside its configuration."""
     _common(own, folder)
-    shutil.copy(own / "onnx/model.onnx", folder / "model.onnx")
+    _in_one_file(own / "onnx/model.onnx", folder / "model.onnx")
 
 
 def _optimum_quantized(own: Path, folder: Path) -> None:
     """`optimum-cli onnxruntime quantize`: model_quantized.onnx and its own settings."""
     _common(own, folder)
-    shutil.copy(own / "onnx/model_int8.onnx", folder / "model_quantized.onnx")
+    _in_one_file(own / "onnx/model_int8.onnx", folder / "model_quantized.onnx")
     (folder / "ort_config.json").write_text("{}", encoding="utf-8")
 
 
@@ -45,9 +52,9 @@ def _transformers_js(own: Path, folder: Path) -> None:
     """transformers.js: everything in onnx/, quantized under its own name, sizes that CPUs cannot use beside it."""
     _common(own, folder)
     (folder / "onnx").mkdir()
-    shutil.copy(own / "onnx/model.onnx", folder / "onnx/model.onnx")
-    shutil.copy(own / "onnx/model_int8.onnx", folder / "onnx/model_quantized.onnx")
-    shutil.copy(own / "onnx/model_fp16.onnx", folder / "onnx/model_fp16.onnx")
+    _in_one_file(own / "onnx/model.onnx", folder / "onnx/model.onnx")
+    _in_one_file(own / "onnx/model_int8.onnx", folder / "onnx/model_quantized.onnx")
+    _in_one_file(own / "onnx/model_fp16.onnx", folder / "onnx/model_fp16.onnx")
     (folder / "onnx/model_q4.onnx").write_bytes(b"")
 
 
@@ -55,7 +62,7 @@ def _openmed(own: Path, folder: Path) -> None:
     """OpenMed: all precisions beside the configuration, and labels in a file of their own."""
     _common(own, folder)
     for name in ("model.onnx", "model_int8.onnx", "model_fp16.onnx"):
-        shutil.copy(own / "onnx" / name, folder / name)
+        _in_one_file(own / "onnx" / name, folder / name)
     (folder / "id2label.json").write_text("{}", encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clinspan import __version__
-from clinspan.bundle.integrity import record_file
+from clinspan.bundle.integrity import DATA_SUFFIX, record_file, record_model
 from clinspan.bundle.loading import STARTER
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.errors import PackageError
@@ -128,16 +128,17 @@ def add_model(stage: Stage, bundle: Bundle, precision: str, *, folder: str = "")
         The bundle as it is in the package.
     """
     root = f"{folder}{MODEL_FOLDER}"
-    model = bundle.file(bundle.models[precision])
-    names = {bundle.tokenizer.path, bundle.models[precision].path}
+    bundle.file(bundle.models[precision])
+    weights = {bundle.models[precision].path, bundle.models[precision].path + DATA_SUFFIX}
+    names = {bundle.tokenizer.path, *(name for name in weights if (bundle.path / name).is_file())}
     names |= {path.name for path in bundle.path.iterdir() if path.is_file() and _goes_along(path)}
     for name in sorted(names):
-        part = "model" if bundle.path / name == model else "tokenizer and labels"
+        part = "model" if name in weights else "tokenizer and labels"
         stage.add(f"{root}/{name}", (bundle.path / name).read_bytes(), part)
     packed = replace(
         bundle,
         path=stage.root / root,
-        models={precision: record_file(stage.root / root, bundle.models[precision].path)},
+        models={precision: record_model(stage.root / root, bundle.models[precision].path)},
         tokenizer=record_file(stage.root / root, bundle.tokenizer.path),
     )
     packed.write_manifest()
@@ -202,4 +203,6 @@ def add_record(
     }
     for precision, file in packed.models.items():
         record["model"][precision] = {"path": file.path, "sha256": file.sha256}
+        if file.data is not None:
+            record["model"][precision]["data"] = {"path": file.data.path, "sha256": file.data.sha256}
     stage.add(f"{folder}{RECORD}", (json.dumps(record, indent=2) + "\n").encode(), "clinspan")

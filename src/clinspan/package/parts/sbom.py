@@ -107,6 +107,9 @@ def _metadata(wheel: Wheel) -> Message:
 def _models(packed: Bundle) -> list[dict[str, Any]]:
     """Describe the weights of each precision, and the tokenizer that they need."""
     files = [("machine-learning-model", f"{packed.name} ({name})", f) for name, f in packed.models.items()]
+    for name, file in packed.models.items():
+        if file.data is not None:
+            files.append(("data", f"{packed.name} ({name} weights)", file.data))
     files.append(("data", f"{packed.name} (tokenizer)", packed.tokenizer))
     return [
         {

@@ -1,0 +1,34 @@
+"""Keep the weights of a graph in a file beside it, which onnxruntime maps instead of copying them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clinspan.bundle.integrity import DATA_SUFFIX, FileRecord, record_model
+from clinspan_export.quiet import quiet
+
+# Smaller tensors stay in the graph, where constants such as shapes must be.
+_LEAST_BYTES = 1024
+
+
+def write_weights_beside(folder: Path, path: str) -> FileRecord:
+    """Move the weights of a graph into the file beside it, in place; returns the record of both.
+
+    The values stay as they are, to the bit. A graph without large tensors stays as it is.
+
+    Args:
+        folder: of the bundle.
+        path: of the graph, relative to it.
+    """
+    with quiet():
+        import onnx
+
+        graph = folder / path
+        model = onnx.load(graph)
+        if any(len(tensor.raw_data) >= _LEAST_BYTES for tensor in model.graph.initializer):
+            beside = Path(path + DATA_SUFFIX).name
+            (graph.parent / beside).unlink(missing_ok=True)
+            onnx.save_model(
+                model, graph, save_as_external_data=True, location=beside, size_threshold=_LEAST_BYTES
+            )
+    return record_model(folder, path)
