@@ -174,3 +174,29 @@ def test_findings_are_written_whatever_the_output_encoding(
     assert main(["check", str(rows(tmp_path, (TEXT, [(5, 12, label)])))]) == 0
     assert isinstance(stream.buffer, io.BytesIO)
     assert f"label {label[:2]}" in stream.buffer.getvalue().decode("utf-8")
+
+
+@pytest.mark.export
+def test_training_says_before_its_first_epoch_that_case_is_lost(tmp_path: Path) -> None:
+    """A base with vocab.txt alone lowers case by default; hours later is too late to hear of it."""
+    transformers = pytest.importorskip("transformers")
+    from clinspan.documents.document import Document, Entity
+    from clinspan_export.train.finetune import finetune
+    from clinspan_export.train.settings import TrainingSettings
+
+    base = tmp_path / "base"
+    config = transformers.BertConfig(
+        vocab_size=8, hidden_size=16, num_hidden_layers=1, num_attention_heads=1, intermediate_size=16,
+        max_position_embeddings=64,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(base)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "Gave", "heparin", "Heparin"]
+    (base / "vocab.txt").write_text("\n".join(words), "utf-8")
+    said: list[str] = []
+    note = Document("1", "Gave heparin", (Entity(5, 12, "DRUG"),))
+    finetune(
+        [note], {}, base, tmp_path / "out", labels=["DRUG"], settings=TrainingSettings(epochs=1, window=32),
+        progress=said.append,
+    )  # fmt: skip
+    assert "lowers case, and its vocabulary is cased" in said[0]
+    assert any(line.startswith("epoch 1") for line in said[1:])
