@@ -129,3 +129,13 @@ def test_weights_replaced_while_they_are_loaded_are_refused(
     monkeypatch.setattr(forks, "between_forks", between)
     with pytest.raises(BundleError, match="was replaced while it was loaded"):
         Recognizer.load(folder, threads=1)
+
+
+def test_a_package_takes_the_weights_along(folder: Path, tmp_path: Path) -> None:
+    """A bundle in a package has both files, and loads from there."""
+    from clinspan.package.parts.assemble import Stage, add_model
+
+    packed = add_model(Stage(tmp_path / "stage"), open_bundle(folder), "fp32")
+    assert packed.models == open_bundle(folder).models
+    there = Recognizer.load(packed.path, threads=1)
+    assert there.recognize(NOTE) == Recognizer.load(folder, threads=1).recognize(NOTE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from clinspan.bundle.integrity import DATA_SUFFIX, FileRecord, record_model
@@ -31,4 +32,15 @@ def write_weights_beside(folder: Path, path: str) -> FileRecord:
             onnx.save_model(
                 model, graph, save_as_external_data=True, location=beside, size_threshold=_LEAST_BYTES
             )
+            _tell_transformers_js(folder / "config.json", graph.name)
     return record_model(folder, path)
+
+
+def _tell_transformers_js(config: Path, graph: str) -> None:
+    """Say in config.json that a graph has weights beside it: transformers.js looks for none unless it is told."""
+    if not config.is_file():
+        return
+    said = json.loads(config.read_text(encoding="utf-8"))
+    own = said.setdefault("transformers.js_config", {})
+    own["use_external_data_format"] = {**own.get("use_external_data_format", {}), graph: True}
+    config.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
