@@ -7,6 +7,7 @@ from typing import Any
 
 from clinspan.bundle.tasks import ANSWERS, task_of
 from clinspan_export.errors import ExportError, first_line
+from clinspan_export.graphs.unscripted import unscripted
 from clinspan_export.quiet import quiet
 from clinspan_export.texts.text_checkpoint import TextCheckpoint
 
@@ -27,7 +28,7 @@ def write_text_graph(checkpoint: TextCheckpoint, path: Path) -> None:
     names = ["input_ids", "attention_mask", *(["token_type_ids"] if checkpoint.typed else [])]
     output = ANSWERS[task_of(checkpoint.head)].output
     axes = {name: {0: "batch", 1: "tokens"} for name in names}
-    with quiet():
+    with quiet(), unscripted(checkpoint.module):
         try:
             torch.onnx.export(
                 checkpoint.module,
