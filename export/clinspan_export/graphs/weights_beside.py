@@ -32,6 +32,8 @@ def write_weights_beside(folder: Path, path: str) -> FileRecord:
             onnx.save_model(
                 model, graph, save_as_external_data=True, location=beside, size_threshold=_LEAST_BYTES
             )
+            # onnx lets nobody but its owner read the file; a bundle is read by other users, in functions for one.
+            (graph.parent / beside).chmod(graph.stat().st_mode)
             _tell_transformers_js(folder / "config.json", graph.name)
     return record_model(folder, path)
 

@@ -35,6 +35,7 @@ def test_the_values_stay_as_they_are(tmp_path: Path) -> None:
     assert record.data is not None
     assert (record.data.path, record.data.size) == ("model.onnx_data", table.nbytes)
     assert record.size < 1000
+    assert (tmp_path / "model.onnx_data").stat().st_mode == (tmp_path / "model.onnx").stat().st_mode
     (found,) = onnx.load(tmp_path / "model.onnx").graph.initializer
     np.testing.assert_array_equal(numpy_helper.to_array(found), table)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
