@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE, printable, write_stdout
 from clinspan.errors import ClinspanError, MissingDependencyError
-from clinspan_export.cli import check, distil, export, sign, train
+from clinspan_export.cli import check, distil, export, sign, train, train_texts
 
-COMMANDS = ("check", "finetune", "train-bundle", "distil", "sign")
+COMMANDS = ("check", "finetune", "finetune-texts", "train-bundle", "distil", "sign")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _commands() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="clinspan-export")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (check, train, distil, sign):
+    for command in (check, train, train_texts, distil, sign):
         command.register(commands)
     return parser
