@@ -202,7 +202,7 @@ def check_precisions(precisions: Sequence[str]) -> None:
     """Refuse precisions that there are not.
 
     Raises:
-        ExportError: one is unknown, or there are none.
+        ExportError: one is unknown, or the list is empty.
     """
     unknown = sorted(set(precisions) - set(FILES))
     if unknown or not precisions:

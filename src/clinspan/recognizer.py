@@ -79,7 +79,8 @@ class Recognizer:
         """Load a model folder.
 
         Args:
-            path: a bundle or any ONNX token classification folder; None for the bundled starter model.
+            path: a bundle or any ONNX token classification folder, or the name of one in the local Hub cache
+                (`org/name`, `org/name@revision`); None for the bundled starter model.
             device: as in `LoadOptions`, like the next four; what is given here wins over `options`.
             precision: of the weights.
             threads: cores to use.

@@ -87,7 +87,7 @@ def train(
 
     Raises:
         InputError: the documents cannot be trained on, `out` was begun with other settings, or the device or the
-            window is not to be had.
+            window is not available.
         ExportError: `out` holds something already, or the base cannot be loaded.
     """
     import torch

@@ -1,7 +1,9 @@
-"""Folders without a manifest: what it would say, derived from config.json and the names of files."""
+"""Folders of the Hub: where its cache has them, and what a manifest would say of one that has none."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,11 @@ _POSITIONS_AFTER_PADDING = {
     "camembert", "data2vec-text", "ibert", "longformer", "roberta", "roberta-prelayernorm",
     "xlm-roberta", "xlm-roberta-xl", "xmod",
 }  # fmt: skip
+
+_PART = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+# org/name, and perhaps a commit, tag or branch behind @.
+_NAME = re.compile(rf"({_PART})/({_PART})(?:@({_PART}(?:/{_PART})*))?")
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 def label_names(config: Fields) -> list[str]:
@@ -102,3 +109,48 @@ def max_content_tokens(config: Mapping[str, Any]) -> int:
     elif model_type == "mpnet":
         positions -= 2  # its padding id is 1 whatever the configuration says
     return positions - 2
+
+
+def is_hub_name(path: str) -> bool:
+    """Tell whether a path that leads nowhere is the name of a repository on the Hub.
+
+    >>> is_hub_name("clinic/tagger@v1"), is_hub_name("./clinic/tagger")
+    (True, False)
+    """
+    return _NAME.fullmatch(path) is not None and not Path(path).exists()
+
+
+def cached_folder(name: str) -> Path:
+    """Find the files of a repository in the local Hub cache.
+
+    Args:
+        name: `org/name`, or `org/name@revision`; without a revision its branch `main`.
+
+    Raises:
+        BundleError: it is not there; the message says what brings it.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise BundleError(f"{name} is not a name such as org/name or org/name@revision")
+    organisation, repository, revision = match[1], match[2], match[3] or "main"
+    place = hub_cache() / f"models--{organisation}--{repository}"
+    reference = place / "refs" / revision
+    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
+    folder = place / "snapshots" / commit
+    if not _COMMIT.fullmatch(commit) or not folder.is_dir():
+        wanted = f" --revision {revision}" if match[3] else ""
+        raise BundleError(
+            f"{name} is not a folder, and the Hub cache ({hub_cache()}) does not have it: `hf download "
+            f"{organisation}/{repository}{wanted}` brings it there"
+        )
+    return folder
+
+
+def hub_cache() -> Path:
+    """The folder of the Hub cache, by the environment variables that huggingface_hub reads."""
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if named:
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    return Path(home).expanduser() / "hub"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from clinspan.bundle.hub_folder import cached_folder, is_hub_name
 from clinspan.bundle.load_options import LoadOptions, with_given
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.bundle.model_file import ModelFile
@@ -66,10 +67,13 @@ def origin_of(path: str | Path | None, options: LoadOptions | None, **given: Any
     """Where a model is to be loaded from and how, as the arguments of a class's `load` say.
 
     Raises:
+        BundleError: the name of a repository on the Hub is given, and the local cache does not have it.
         InputError: one of them makes no sense.
     """
     folder = as_path("path", path)
     chosen = with_given(options, **given)
+    if isinstance(path, str) and is_hub_name(path):
+        folder = cached_folder(path)
     return Origin(None if folder is None else folder.absolute(), chosen)
 
 
