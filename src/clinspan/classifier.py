@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 from clinspan.bundle.load_options import LoadOptions
-from clinspan.bundle.loading import Loaded, Origin, load, origin_of
+from clinspan.bundle.loading import Loaded, load, origin_of
 from clinspan.bundle.tasks import TEXTS
 from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
-from clinspan.engine.runner import Runner
-from clinspan.errors import ClosedError, InputError
+from clinspan.errors import InputError
 from clinspan.options import check_texts
-from clinspan.report import Report, report_on
+from clinspan.report import LoadedModel
 from clinspan.text.decode import Threshold, score_limits
 from clinspan.text.merge import LabelScore, Scoring, label_scores, merge_logits
 from clinspan.texts import (
@@ -33,23 +31,20 @@ from clinspan.texts import (
 )
 
 
-class Classifier:
+class Classifier(LoadedModel):
     """Scores the labels of texts of any length, or of pairs of texts. Make one with `Classifier.load`.
 
     One classifier may be shared by many threads. The same text gives the same scores, to the bit, alone or
     among any others, as long as it runs on CPU.
     """
 
-    _last_unpickled: ClassVar[Classifier | None] = None
+    _task = TEXTS
 
     def __init__(self, loaded: Loaded) -> None:
-        if not isinstance(loaded, Loaded):
-            raise InputError(f"a {type(loaded).__name__} makes no classifier: use Classifier.load(path)")
+        super().__init__(loaded)
         assert isinstance(loaded.bundle.head, Scoring)  # `load` saw to it
-        self._loaded = loaded
         self._scoring = loaded.bundle.head
         self._cut = cut_of(loaded.bundle.window, loaded.bundle.overlap, loaded.tokenizer)
-        self._runner = Runner(loaded.model, loaded.workers)
 
     @classmethod
     def load(
@@ -204,50 +199,5 @@ class Classifier:
         """Names of the labels, in the model's order."""
         return self._scoring.names
 
-    def report(self) -> Report:
-        """Say what is in use: model, precision, provider, workers, windows, versions."""
-        return report_on(self._loaded)
-
-    def __repr__(self) -> str:
-        """Say what was loaded and how, in a line."""
-        closed = ", closed" if self._runner.is_closed() else ""
-        name, precision = self._loaded.bundle.name, self._loaded.precision
-        return f"<Classifier {name}, {precision}, {len(self.labels)} labels{closed}>"
-
-    def close(self) -> None:
-        """End the threads and give the memory back; safe to call twice.
-
-        Calls under way in other threads end at their next window with ClosedError, unless they are done by
-        then. Works as a context manager too.
-        """
-        self._runner.close()
-
-    def __enter__(self) -> Classifier:
-        self._runner.begin()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> tuple[Callable[[Origin], Classifier], tuple[Origin]]:
-        """Pickle as the folder's path and the options: nothing that was read, and no weights."""
-        if self._runner.is_closed():
-            raise ClosedError
-        if self._loaded.origin is None:
-            raise TypeError("only a classifier made by Classifier.load can be pickled")
-        return type(self)._unpickle, (self._loaded.origin,)
-
-    @classmethod
-    def _unpickle(cls, origin: Origin) -> Classifier:
-        """Load what was pickled, unless it was the last: a pool of processes unpickles it with every task."""
-        last = Classifier._last_unpickled
-        if last is None or last._runner.is_closed() or type(last) is not cls or last._loaded.origin != origin:
-            last = Classifier._last_unpickled = cls(load(origin, TEXTS))
-        return last
-
-    def __copy__(self) -> Classifier:
-        """The same: threads may share one, and a second would hold the model twice."""
-        return self
-
-    def __deepcopy__(self, memo: object) -> Classifier:
-        return self
+    def _size(self) -> str:
+        return f"{len(self.labels)} labels"

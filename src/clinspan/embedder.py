@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from clinspan.bundle.load_options import LoadOptions
-from clinspan.bundle.loading import Loaded, Origin, load, origin_of
+from clinspan.bundle.loading import Loaded, load, origin_of
 from clinspan.bundle.tasks import VECTORS
 from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
-from clinspan.engine.runner import Runner
-from clinspan.errors import ClosedError, InputError
+from clinspan.errors import InputError
 from clinspan.options import check_texts
 from clinspan.pipeline import Cutting
-from clinspan.report import Report, report_on
+from clinspan.report import LoadedModel
 from clinspan.text.merge import Vectors, merge_vectors
 from clinspan.texts import (
     Cut,
@@ -36,23 +34,20 @@ from clinspan.texts import (
 Floats = npt.NDArray[np.float32]
 
 
-class Embedder:
+class Embedder(LoadedModel):
     """Turns texts of any length into vectors. Make one with `Embedder.load`.
 
     One embedder may be shared by many threads. The same text gives the same vector, to the bit, alone or
     among any others, as long as it runs on CPU.
     """
 
-    _last_unpickled: ClassVar[Embedder | None] = None
+    _task = VECTORS
 
     def __init__(self, loaded: Loaded) -> None:
-        if not isinstance(loaded, Loaded):
-            raise InputError(f"a {type(loaded).__name__} makes no embedder: use Embedder.load(path)")
+        super().__init__(loaded)
         assert isinstance(loaded.bundle.head, Vectors)  # `load` saw to it
-        self._loaded = loaded
         self._vectors = loaded.bundle.head
         self._cutting = Cutting(loaded.bundle.window, loaded.bundle.overlap)
-        self._runner = Runner(loaded.model, loaded.workers)
 
     @classmethod
     def load(
@@ -204,50 +199,5 @@ class Embedder:
         """Numbers of a vector."""
         return self._vectors.dimension
 
-    def report(self) -> Report:
-        """Say what is in use: model, precision, provider, workers, windows, versions."""
-        return report_on(self._loaded)
-
-    def __repr__(self) -> str:
-        """Say what was loaded and how, in a line."""
-        closed = ", closed" if self._runner.is_closed() else ""
-        name, precision = self._loaded.bundle.name, self._loaded.precision
-        return f"<Embedder {name}, {precision}, {self.dimension} numbers{closed}>"
-
-    def close(self) -> None:
-        """End the threads and give the memory back; safe to call twice.
-
-        Calls under way in other threads end at their next window with ClosedError, unless they are done by
-        then. Works as a context manager too.
-        """
-        self._runner.close()
-
-    def __enter__(self) -> Embedder:
-        self._runner.begin()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> tuple[Callable[[Origin], Embedder], tuple[Origin]]:
-        """Pickle as the folder's path and the options: nothing that was read, and no weights."""
-        if self._runner.is_closed():
-            raise ClosedError
-        if self._loaded.origin is None:
-            raise TypeError("only a embedder made by Embedder.load can be pickled")
-        return type(self)._unpickle, (self._loaded.origin,)
-
-    @classmethod
-    def _unpickle(cls, origin: Origin) -> Embedder:
-        """Load what was pickled, unless it was the last: a pool of processes unpickles it with every task."""
-        last = Embedder._last_unpickled
-        if last is None or last._runner.is_closed() or type(last) is not cls or last._loaded.origin != origin:
-            last = Embedder._last_unpickled = cls(load(origin, VECTORS))
-        return last
-
-    def __copy__(self) -> Embedder:
-        """The same: threads may share one, and a second would hold the model twice."""
-        return self
-
-    def __deepcopy__(self, memo: object) -> Embedder:
-        return self
+    def _size(self) -> str:
+        return f"{self.dimension} numbers"

@@ -6,17 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from clinspan.bundle.load_options import LoadOptions
-from clinspan.bundle.loading import Loaded, Origin, load, origin_of
+from clinspan.bundle.loading import Loaded, load, origin_of
+from clinspan.bundle.tasks import TOKENS
 from clinspan.engine.calls import Call
 from clinspan.engine.model import Logits
-from clinspan.engine.runner import Runner
-from clinspan.errors import BundleError, ClinspanError, ClosedError, InferenceError, InputError
+from clinspan.errors import BundleError, ClinspanError, InferenceError, InputError
 from clinspan.options import check_texts
 from clinspan.pipeline import (
     Cutting,
@@ -35,34 +35,29 @@ from clinspan.pipeline import (
     window_words,
     with_companions,
 )
-from clinspan.report import Report, report_on
+from clinspan.report import LoadedModel
 from clinspan.strict_json import brief
 from clinspan.text.decode import AGGREGATIONS, Aggregation, Span, Threshold, Words, label_table, score_limits
 from clinspan.text.encoding import Encoding
 
 
-class Recognizer:
+class Recognizer(LoadedModel):
     """Finds entities in notes of any length. Make one with `Recognizer.load`.
 
     One recognizer may be shared by many threads. The same note gives the same spans and scores, to the
     bit, alone or among any others, as long as it runs on CPU.
     """
 
-    _last_unpickled: ClassVar[Recognizer | None] = None
+    _task = TOKENS
 
     def __init__(self, loaded: Loaded) -> None:
-        if not isinstance(loaded, Loaded):
-            raise InputError(
-                f"expected a loaded model, not a {type(loaded).__name__}: use Recognizer.load(path)"
-            )
-        self._loaded = loaded
+        super().__init__(loaded)
         self._bundle = loaded.bundle
         self._tokenizer = loaded.tokenizer
         self._table = label_table(loaded.bundle.labels)
         self._cutting = Cutting(
             loaded.bundle.window, loaded.bundle.overlap, sections=loaded.model.cache is not None
         )
-        self._runner = Runner(loaded.model, loaded.workers)
 
     @classmethod
     def load(
@@ -327,51 +322,5 @@ class Recognizer:
         """Names of the entities that the model finds."""
         return self._table.names
 
-    def report(self) -> Report:
-        """Say what is in use: model, precision, provider, workers, windows, versions."""
-        return report_on(self._loaded)
-
-    def __repr__(self) -> str:
-        """Say what was loaded and how, in a line."""
-        closed = ", closed" if self._runner.is_closed() else ""
-        return (
-            f"<Recognizer {self._bundle.name}, {self._loaded.precision}, {len(self.labels)} labels{closed}>"
-        )
-
-    def close(self) -> None:
-        """End the threads and give the memory back; safe to call twice.
-
-        Calls under way in other threads end at their next window with ClosedError, unless they are done by
-        then. Works as a context manager too: `with Recognizer.load() as recognizer`.
-        """
-        self._runner.close()
-
-    def __enter__(self) -> Recognizer:
-        self._runner.begin()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> tuple[Callable[[Origin], Recognizer], tuple[Origin]]:
-        """Pickle as the folder's path and the options: nothing that was read, and no weights."""
-        if self._runner.is_closed():
-            raise ClosedError
-        if self._loaded.origin is None:
-            raise TypeError("only a recognizer made by Recognizer.load can be pickled")
-        return type(self)._unpickle, (self._loaded.origin,)
-
-    @classmethod
-    def _unpickle(cls, origin: Origin) -> Recognizer:
-        """Load what was pickled, unless it was the last: a pool of processes unpickles it with every task."""
-        last = Recognizer._last_unpickled
-        if last is None or last._runner.is_closed() or type(last) is not cls or last._loaded.origin != origin:
-            last = Recognizer._last_unpickled = cls(load(origin))
-        return last
-
-    def __copy__(self) -> Recognizer:
-        """The same: threads may share one, and a second would hold the model twice."""
-        return self
-
-    def __deepcopy__(self, memo: object) -> Recognizer:
-        return self
+    def _size(self) -> str:
+        return f"{len(self.labels)} labels"

@@ -1,14 +1,17 @@
-"""A report of the model and settings that a recognizer really uses, for logs and for people."""
+"""A loaded model, as the three classes share it: its report of what they really use, closing, and pickling."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
 import numpy as np
 
-from clinspan.bundle.loading import Loaded
+from clinspan.bundle.loading import Loaded, Origin, load
 from clinspan.bundle.tasks import TOKENS, shown_names, task_of
+from clinspan.engine.runner import Runner
+from clinspan.errors import ClosedError, InputError
 from clinspan.text.tokenizer import TOKENIZERS_VERSION
 
 
@@ -67,3 +70,71 @@ def report_on(loaded: Loaded) -> Report:
         },
         task=task_of(bundle.head),
     )
+
+
+class LoadedModel:
+    """A model in use: it reports, is closed once, is never copied, and travels to other processes as its folder's path."""
+
+    _task: ClassVar[str]
+    _last_unpickled: ClassVar[LoadedModel | None] = None
+
+    def __init__(self, loaded: Loaded) -> None:
+        name = type(self).__name__
+        if not isinstance(loaded, Loaded):
+            raise InputError(f"expected a loaded model, not a {type(loaded).__name__}: use {name}.load(path)")
+        self._loaded = loaded
+        self._runner = Runner(loaded.model, loaded.workers)
+
+    def report(self) -> Report:
+        """Say what is in use: model, precision, provider, workers, windows, versions."""
+        return report_on(self._loaded)
+
+    def __repr__(self) -> str:
+        """Say what was loaded and how, in a line."""
+        closed = ", closed" if self._runner.is_closed() else ""
+        bundle, precision = self._loaded.bundle, self._loaded.precision
+        return f"<{type(self).__name__} {bundle.name}, {precision}, {self._size()}{closed}>"
+
+    def _size(self) -> str:
+        """How much it gives, for `repr`: its labels, say."""
+        return ""
+
+    def close(self) -> None:
+        """End the threads and give the memory back; safe to call twice.
+
+        Calls under way in other threads end at their next window with ClosedError, unless they are done by
+        then. Works as a context manager too: `with Recognizer.load() as recognizer`.
+        """
+        self._runner.close()
+
+    def __enter__(self) -> Self:
+        self._runner.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Callable[[Origin], Self], tuple[Origin]]:
+        """Pickle as the folder's path and the options: nothing that was read, and no weights."""
+        if self._runner.is_closed():
+            raise ClosedError
+        if self._loaded.origin is None:
+            name = type(self).__name__
+            raise TypeError(f"only what {name}.load made can be pickled")
+        return type(self)._unpickle, (self._loaded.origin,)
+
+    @classmethod
+    def _unpickle(cls, origin: Origin) -> Self:
+        """Load what was pickled, unless it was the last: a pool of processes unpickles it with every task."""
+        last = cls._last_unpickled
+        if type(last) is cls and not last._runner.is_closed() and last._loaded.origin == origin:
+            return last
+        made = cls._last_unpickled = cls(load(origin, cls._task))
+        return made
+
+    def __copy__(self) -> Self:
+        """The same: threads may share one, and a second would hold the model twice."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
