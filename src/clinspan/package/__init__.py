@@ -7,6 +7,7 @@
     entry_point        the function that a service calls
     parts/resolve      the wheels of numpy, tokenizers and onnxruntime for that target
     parts/own_files    clinspan's own files, however it was installed
+    parts/inside       a bundle's files, and none that a link puts there
     parts/leave_out    what inference never imports, as data
     parts/assemble     the files of a package in a folder, part by part
     parts/offline      the folder that a container and a wheelhouse have in common

@@ -17,6 +17,9 @@ from clinspan.serving.aws_events import UnattendedEventError, service_of, take
 from clinspan.serving.request import RequestError, parse_json
 from clinspan.serving.service import Answer, Service, failure
 
+# More bytes than stand around the answer to one message of a batch.
+_AROUND = 200
+
 Sink = Callable[[str, Mapping[str, Any]], None]
 Handler = Callable[[Any, Any], dict[str, Any]]
 
@@ -27,8 +30,9 @@ def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
     Args:
         service: the loaded model.
         sink: called with the id and answer of each message of a queue, SNS, Kinesis or EventBridge; if it
-            raises, that message fails, and its service delivers it again. Without a sink the answers of a batch are in the handler's own
-            return value under `results`, which a queue's event source mapping throws away.
+            raises, that message fails, and its service delivers it again. Without a sink the answers of a batch are in the
+            handler's own return value under `results`, which a queue's event source mapping throws away; messages
+            whose answers do not fit into it any more count as failed, and are delivered again.
 
     Returns:
         `handler(event, context)`. A direct invocation is answered with the result and a `statusCode`,
@@ -76,7 +80,7 @@ def _http(service: Service, event: Mapping[str, Any], context: Any) -> dict[str,
     named = version_2.get("method") if isinstance(version_2, dict) else None
     method = str(named or event.get("httpMethod") or "POST").upper()
     answer = service.answer_http(
-        method, lambda: _body(event), seconds=_seconds(context), request_id=_id(context)
+        method, lambda: _body(event), seconds=_seconds(context), request_id=_id(context), quoted=True
     )
     return {
         "statusCode": answer.status,
@@ -110,11 +114,12 @@ def _batch(
 ) -> dict[str, Any]:
     failed: list[str] = []
     results: list[dict[str, Any]] = []
+    left = service.limits.max_answer_bytes
     # A first-in first-out queue keeps its order only if nothing after a failure is taken as done.
     ordered = any(str(record.get("eventSourceARN", "")).endswith(".fifo") for record in records)
     for record in records:
         name = str(record["messageId"])
-        if failed and ordered:
+        if left < 0 or (failed and ordered):
             failed.append(name)
             continue
         answer = service.answer(
@@ -124,10 +129,16 @@ def _batch(
         )
         if answer.status == 200 and sink is not None:
             answer = _deliver(sink, name, answer)
+        if sink is None:
+            left -= len(answer.text) + len(name) + _AROUND
+            if (
+                left < 0 and results
+            ):  # answers that are too large together: this one goes back, and is first next time
+                failed.append(name)
+                continue
+            results.append({"itemIdentifier": name, "statusCode": answer.status, **answer.body})
         if answer.status != 200:
             failed.append(name)
-        if sink is None:
-            results.append({"itemIdentifier": name, "statusCode": answer.status, **answer.body})
     response: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
     if sink is None:
         logs.write("no_sink", level=logging.WARNING, messages=len(records), failed=len(failed))

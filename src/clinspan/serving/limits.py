@@ -23,7 +23,9 @@ class RequestLimits:
 
     Attributes:
         max_bytes: largest request body; the default is the largest that AWS Lambda passes on.
-        max_answer_bytes: largest JSON of an answer; the default is a little less than Lambda passes on.
+        max_answer_bytes: largest JSON of an answer, as it is sent: API Gateway and function URLs get it as a string
+            inside other JSON, with a backslash before each quotation mark. The default is a little less than Lambda
+            passes on.
         max_notes: most notes in a request.
         max_characters: most characters in all notes of a request together.
         max_seconds: longest time for a request, even if the service gives more.

@@ -77,7 +77,12 @@ class Service:
         return service
 
     def answer(
-        self, read: Callable[[], object], *, seconds: float | None = None, request_id: str | None = None
+        self,
+        read: Callable[[], object],
+        *,
+        seconds: float | None = None,
+        request_id: str | None = None,
+        quoted: bool = False,
     ) -> Answer:
         """Answer one request; never raises.
 
@@ -85,13 +90,14 @@ class Service:
             read: returns the request's JSON value, or raises RequestError.
             seconds: time that the service gives this request; None for no limit.
             request_id: for finding the request's log line; None to make one up.
+            quoted: whether the answer's text is sent as a string inside other JSON, and its size counted so.
         """
         began = time.perf_counter()
         request_id = uuid.uuid4().hex if request_id is None else request_id
         cold, self._cold = self._cold, False
         facts: dict[str, Any] = {"request_id": request_id, "cold": cold}
         try:
-            answer = self._answer(read, seconds, began, facts)
+            answer = self._answer(read, seconds, began, facts, quoted)
         except RequestError as error:
             answer = failure(error.status, error.code, str(error), request_id)
         except InputError as error:
@@ -112,6 +118,7 @@ class Service:
         *,
         seconds: float | None = None,
         request_id: str | None = None,
+        quoted: bool = False,
     ) -> Answer:
         """Answer an HTTP request: POST with a request, GET to ask which model is loaded.
 
@@ -120,6 +127,7 @@ class Service:
             body: returns the request's body, or raises RequestError; not called where none is expected.
             seconds: as in `answer`.
             request_id: as in `answer`.
+            quoted: as in `answer`.
         """
 
         def read() -> object:
@@ -129,7 +137,7 @@ class Service:
 
         if method in ("GET", "HEAD"):
             return self.describe()
-        return self.answer(read, seconds=seconds, request_id=request_id)
+        return self.answer(read, seconds=seconds, request_id=request_id, quoted=quoted)
 
     def describe(self) -> Answer:
         """Say which model is loaded and what it finds: the answer to a health check."""
@@ -137,7 +145,12 @@ class Service:
         return Answer(200, body, json.dumps(body))
 
     def _answer(
-        self, read: Callable[[], object], seconds: float | None, began: float, facts: dict[str, Any]
+        self,
+        read: Callable[[], object],
+        seconds: float | None,
+        began: float,
+        facts: dict[str, Any],
+        quoted: bool,
     ) -> Answer:
         request = parse_request(read(), self.limits)
         self._check_labels(request)
@@ -166,11 +179,13 @@ class Service:
             "cold": facts["cold"],
         }
         text = json.dumps(body)
-        if len(text) > self.limits.max_answer_bytes:
+        # Inside a JSON string each quotation mark and backslash has a backslash before it; all else is plain ASCII.
+        size = len(text) + (text.count('"') + text.count("\\") + 2 if quoted else 0)
+        if size > self.limits.max_answer_bytes:
             raise RequestError(
                 413,
                 "answer_too_large",
-                f"the answer has {len(text)} bytes, and at most {self.limits.max_answer_bytes} can be sent: "
+                f"the answer has {size} bytes, and at most {self.limits.max_answer_bytes} can be sent: "
                 "send fewer or shorter notes, or a higher threshold",
             )
         return Answer(200, body, text)

@@ -12,14 +12,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clinspan import __version__
-from clinspan.bundle.integrity import DATA_SUFFIX, record_file, record_model
+from clinspan.bundle.integrity import (
+    DATA_SUFFIX,
+    MAX_MODEL_BYTES,
+    MAX_TOKENIZER_BYTES,
+    record_file,
+    record_model,
+)
 from clinspan.bundle.loading import STARTER
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.errors import PackageError
+from clinspan.package.parts.inside import read_inside
 from clinspan.package.parts.leave_out import left_out
 from clinspan.package.parts.own_files import own_files
 from clinspan.package.parts.resolve import Wheel
 from clinspan.package.targets import Target
+from clinspan.strict_json import MAX_JSON_BYTES
 
 MODEL_FOLDER = "bundle"
 RECORD = "clinspan-package.json"
@@ -126,15 +134,19 @@ def add_model(stage: Stage, bundle: Bundle, precision: str, *, folder: str = "")
 
     Returns:
         The bundle as it is in the package.
+
+    Raises:
+        PackageError: a file is a link out of the bundle's folder, not a regular file, or too large.
     """
     root = f"{folder}{MODEL_FOLDER}"
     bundle.file(bundle.models[precision])
     weights = {bundle.models[precision].path, bundle.models[precision].path + DATA_SUFFIX}
     names = {bundle.tokenizer.path, *(name for name in weights if (bundle.path / name).is_file())}
-    names |= {path.name for path in bundle.path.iterdir() if path.is_file() and _goes_along(path)}
+    names |= {path.name for path in bundle.path.iterdir() if _goes_along(path) and not path.is_dir()}
+    limits = {bundle.tokenizer.path: MAX_TOKENIZER_BYTES, **dict.fromkeys(weights, MAX_MODEL_BYTES)}
     for name in sorted(names):
         part = "model" if name in weights else "tokenizer and labels"
-        stage.add(f"{root}/{name}", (bundle.path / name).read_bytes(), part)
+        stage.add(f"{root}/{name}", read_inside(bundle.path, name, limits.get(name, MAX_JSON_BYTES)), part)
     packed = replace(
         bundle,
         path=stage.root / root,
@@ -168,8 +180,9 @@ def add_bytecode(stage: Stage, interpreter: str, *, prefix: str) -> None:
         interpreter: of the target's version.
         prefix: the folder that tracebacks will name.
     """
-    # Not -I or -E: they would ignore the hash seed, and sets in bytecode are written in hash order.
-    command = [interpreter, "-S", "-s", "-W", "ignore", "-m", "compileall", "-q", "-j", "1"]
+    # -P: the current folder may hold a compileall.py that somebody else wrote. Not -I or -E: they would ignore the
+    # hash seed, and sets in bytecode are written in hash order.
+    command = [interpreter, "-P", "-S", "-s", "-W", "ignore", "-m", "compileall", "-q", "-j", "1"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(stage.root), "-p", prefix, str(stage.root)]
     environment = {"PYTHONHASHSEED": "0", "PATH": os.environ.get("PATH", "")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

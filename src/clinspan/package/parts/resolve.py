@@ -66,7 +66,8 @@ def resolve(
     if wheels is not None and not wheels.is_dir():
         raise PackageError(f"{wheels} is not a folder of wheels")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
+    # -P: the current folder may be a bundle's, with a pip.py that somebody else wrote.
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--only-binary=:all:", "--implementation", "cp"]
     command += ["--dest", str(folder), "--python-version", target.python]
     command += [f"--platform={tag}" for tag in target.platforms]
