@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -21,8 +22,29 @@ from clinspan.strict_json import parse_object
 # The largest line or text file that is read unless more is asked for: far more than any note, far less than memory.
 MAX_BYTES = 64 * 2**20
 
+# What a terminal obeys or shows in another order: control characters, bidirectional marks, and the like.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+
 # Part of a line that is too long to keep.
 _CHUNK = 2**20
+
+
+def printable(text: str) -> str:
+    r"""Write `\xNN` or `\uNNNN` for what a terminal would obey and not show; tabs and line ends stay.
+
+    A note, a file's name or a label may hold such characters, and they would write over what is on the screen.
+
+    >>> print(printable("dry\x1bcough"))
+    dry\x1bcough
+    """
+
+    def escape(found: re.Match[str]) -> str:
+        number = ord(found[0])
+        return f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}"
+
+    return _UNSEEN.sub(escape, text).encode("utf-8", "replace").decode("utf-8")
 
 
 @contextmanager

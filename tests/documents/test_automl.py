@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,34 @@ def test_local_pdf_is_read(tmp_path: Path) -> None:
     canvas.save()
     (document,) = automl.read(write(tmp_path, pdf_line("note.pdf")))
     assert document.text.strip() == "She takes aspirin 81 mg daily."
+
+
+@pytest.mark.parametrize(
+    "uri", ["../note.pdf", "/dev/zero", "/etc/passwd", "link.pdf", "sub/../../x", "a\0b"]
+)
+def test_a_pdf_outside_the_folder_is_refused(tmp_path: Path, uri: str) -> None:
+    """A data file does not say which other files of the machine are read, or whether they are there."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (tmp_path / "note.pdf").write_bytes(b"%PDF-1.7")
+    (folder / "link.pdf").symlink_to(tmp_path / "note.pdf")
+    with pytest.raises(InputError, match=r"line 1: the PDF does not lie in the folder"):
+        list(automl.read(write(folder, pdf_line(uri))))
+
+
+def test_a_pdf_without_an_end_is_refused(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a file larger than memory would fill it."""
+    pytest.importorskip("pypdf")
+    os.mkfifo(tmp_path / "pipe.pdf")
+    with (tmp_path / "huge.pdf").open("wb") as stream:
+        stream.truncate(2**40)
+    for name, reason in (
+        ("pipe", "not a regular file"),
+        ("huge", "larger than the limit"),
+        ("none", "No such"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            list(automl.read(write(tmp_path, pdf_line(f"{name}.pdf"))))
 
 
 @pytest.mark.parametrize("uri", ["gs://bucket/note.pdf", "https://example.org/note.pdf"])

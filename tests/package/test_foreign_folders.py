@@ -77,7 +77,7 @@ def test_a_tokenizer_behind_a_linked_folder_is_refused(
 
 
 def test_a_pipe_and_a_huge_file_are_refused(tmp_path: Path, elsewhere: Target, stand_ins: Path) -> None:
-    """Reading the one would wait for ever, and the other would fill the memory."""
+    """Reading the one would never end, and the other would fill the memory."""
     for number, make in enumerate((os.mkfifo, _huge)):
         bundle = small_wheels.stand_in_bundle(tmp_path / f"bundle{number}", "int8")
         make(bundle / "README.md")

@@ -62,7 +62,7 @@ def messages(count: int, source: str = "arn:aws:sqs:x:0:notes") -> list[dict[str
 
 @pytest.mark.parametrize("source", ["arn:aws:sqs:x:0:notes", "arn:aws:sqs:x:0:notes.fifo"])
 def test_a_batch_without_a_sink_ends_within_the_limit(recognizer: Recognizer, source: str) -> None:
-    """What does not fit goes back to its queue, and each delivery gets some of it done: no message comes for ever."""
+    """Messages that do not fit go back to their queue, and each delivery gets some of them done."""
     waiting, done, deliveries = messages(30, source), [], 0
     run = handler(recognizer, 4_000)
     while waiting:

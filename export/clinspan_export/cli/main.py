@@ -11,8 +11,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE, printable, write_stdout
+from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE, write_stdout
 from clinspan.errors import ClinspanError, MissingDependencyError
+from clinspan.textfiles import printable
 from clinspan_export.cli import check, distil, export, sign, train, train_texts
 
 COMMANDS = ("check", "finetune", "finetune-texts", "train-bundle", "distil", "sign")

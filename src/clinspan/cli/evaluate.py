@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clinspan.cli.console import printable, write_stdout, write_text
+from clinspan.cli.console import UsageError, exists, named, say, write_stdout, write_text
 from clinspan.cli.load_flags import add_load_flags, load
 from clinspan.cli.reading_flags import DATA_HELP, add_reading_flags, reading_rules
 from clinspan.cli.values import check_encoding, read_threshold, split_pairs
@@ -31,6 +30,7 @@ from clinspan.documents.suspects import WHITESPACE, count_suspects, many, trimme
 from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import AGGREGATIONS
+from clinspan.textfiles import printable
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     choice = choose_labels(gold, recognizer.labels, rename=names, wanted=options.label)
     notes += choice.warnings
     for note in notes:
-        print(f"clinspan: {printable(note)}", file=sys.stderr)
+        say(f"clinspan: {note}")
     texts = (document.text for document in gold)
     spans = list(recognizer.pipe(texts, threshold=threshold, aggregation=options.aggregation))
     found = [entities(one, rename=names) for one in spans]
@@ -100,6 +100,8 @@ class _Result:
 
 def _gold(options: argparse.Namespace) -> tuple[list[Document], list[str]]:
     """Read the annotated documents; returns what is odd about them too, a line each."""
+    if not exists(options.gold):
+        raise UsageError(f"--gold {named(options.gold)}: no such file or folder")
     rules = reading_rules(options)
     documents = list(read_annotated(options.gold, format=options.gold_format, rules=rules))
     if not documents:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
+from clinspan.cli.console import DONE, FAILED, UsageError, say, write_stdout
 from clinspan.cli.extract_options import add_extract_options, check
 from clinspan.cli.load_flags import load
 from clinspan.cli.values import read_threshold, split_pairs
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _format(options: argparse.Namespace, batch: Batch) -> Format:
     """Make the format, and refuse it where it has no place for a label of the model."""
-    on_terminal = options.output is None and sys.stdout.isatty()
+    on_terminal = options.output is None and sys.stdout is not None and sys.stdout.isatty()
     colours = on_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     name = "csv" if options.format in NOT_TEXT else options.format
     asked = Asked(options.assertion, options.regimens)
@@ -133,7 +133,7 @@ def _skip_done(
         count, end = count + 1, line.end
     if sample is not None:
         _check_same(*sample, batch, form)
-    print(f"clinspan: continuing after {counted(count, 'note')}", file=sys.stderr)
+    say(f"clinspan: continuing after {counted(count, 'note')}")
     return end
 
 
@@ -167,16 +167,14 @@ def report(failed: Failed, left_out: Counter[str], *, told: bool) -> None:
     """Say at the end which notes failed and which files were left out; `told` where the output says it too."""
     if left_out:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in left_out.most_common())
-        print(
-            f"clinspan: left out {counted(left_out.total(), 'file')} of other kinds: {kinds}", file=sys.stderr
-        )
+        say(f"clinspan: left out {counted(left_out.total(), 'file')} of other kinds: {kinds}")
     if failed.count:
         also = ", as the output says too" if told else ", and the output has no place to say so"
-        print(f"clinspan: {counted(failed.count, 'note')} failed{also}:", file=sys.stderr)
+        say(f"clinspan: {counted(failed.count, 'note')} failed{also}:")
         for failure in failed.first:
-            print(f"  {failure.id}: {failure.reason}", file=sys.stderr)
+            say(f"  {failure.id}: {failure.reason}")
         if failed.count > len(failed.first):
-            print(f"  and {failed.count - len(failed.first):,} more", file=sys.stderr)
+            say(f"  and {failed.count - len(failed.first):,} more")
 
 
 def counted(number: int, thing: str) -> str:
@@ -188,7 +186,7 @@ def with_progress(
     results: Iterable[R | Failure], failed: Failed, length: Callable[[R], int]
 ) -> Iterator[R | Failure]:
     """Count the notes, and show the count on a terminal once there are several; `length` is in characters."""
-    shown = sys.stderr.isatty()
+    shown = sys.stderr is not None and sys.stderr.isatty()
     began = last = time.monotonic()
     characters = count = 0
     try:
@@ -202,11 +200,10 @@ def with_progress(
             now = time.monotonic()
             if shown and count > 1 and now - last > 0.2:
                 last = now
-                print(f"\r{_progress(count, failed.count, characters, now - began)}", end="", file=sys.stderr)
-                sys.stderr.flush()
+                say(_progress(count, failed.count, characters, now - began), end="")
     finally:
         if shown and count > 1:
-            print(file=sys.stderr)
+            say("")
 
 
 def _progress(count: int, failed: int, characters: int, seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinspan.cli.console import UsageError
+from clinspan.cli.console import UsageError, exists, named
 from clinspan.cli.load_flags import add_load_flags
 from clinspan.cli.values import check_encoding
 from clinspan.extract.inputs.kinds import KINDS
@@ -130,9 +130,9 @@ def check(options: argparse.Namespace) -> None:
 def _check_source(source: str, output: str | None) -> None:
     path = Path(source)
     # A pipe will do as well as a file: <(zcat note.gz).
-    if source != "-" and not path.exists():
-        raise UsageError(f"{source} is neither a file nor a folder")
-    if source != "-" and output is not None and Path(output).exists() and path.samefile(output):
+    if source != "-" and not exists(source):
+        raise UsageError(f"{named(source)} is neither a file nor a folder")
+    if source != "-" and output is not None and exists(output) and path.samefile(output):
         raise UsageError(f"--output {output} is also an input: writing would destroy the note")
 
 

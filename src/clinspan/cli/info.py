@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import json
 
+from clinspan.cli.console import write_stdout
 from clinspan.cli.load_flags import add_load_flags, load_any
 
 
@@ -17,4 +18,4 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print a loaded model's report as JSON."""
-    print(json.dumps(dataclasses.asdict(load_any(options).report()), indent=2))
+    write_stdout(json.dumps(dataclasses.asdict(load_any(options).report()), indent=2))

@@ -12,7 +12,7 @@ from clinspan.bundle.load_options import LoadOptions
 from clinspan.bundle.manifest import open_bundle
 from clinspan.bundle.tasks import TEXTS, TOKENS, VECTORS, task_of
 from clinspan.classifier import Classifier
-from clinspan.cli.console import UsageError
+from clinspan.cli.console import UsageError, exists, named
 from clinspan.embedder import Embedder
 from clinspan.errors import InputError
 from clinspan.recognizer import Recognizer
@@ -39,8 +39,8 @@ def add_model_flag(parser: argparse.ArgumentParser) -> None:
 
 def check_model(path: str | None) -> None:
     """Refuse a --model that is not a folder."""
-    if path is not None and not Path(path).is_dir():
-        raise UsageError(f"{path} is not a folder")
+    if path is not None and not (exists(path) and Path(path).is_dir()):
+        raise UsageError(f"{named(path)} is not a folder")
 
 
 def load(options: argparse.Namespace) -> Recognizer:
@@ -74,6 +74,8 @@ def load_any(options: argparse.Namespace) -> Recognizer | Classifier | Embedder:
 
 def _loaded(loader: Callable[..., Model], options: argparse.Namespace) -> Model:
     check_model(options.model)
+    if options.profile is not None and not exists(options.profile):
+        raise UsageError(f"--profile {named(options.profile)}: no such file")
     given = {
         option.name: getattr(options, option.name)
         for option in fields(LoadOptions)

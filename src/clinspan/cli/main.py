@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from clinspan import __version__
-from clinspan.cli.console import DONE, FAILED, INTERRUPTED, WRONG_USAGE, UsageError, drop_stdout
+from clinspan.cli.console import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    WRONG_USAGE,
+    UsageError,
+    drop_stdout,
+    named,
+    open_standard_streams,
+    say,
+)
 from clinspan.errors import ClinspanError, MissingDependencyError
 
 # Each command is a module of this folder, imported only when it is asked for; two share one.
@@ -27,6 +39,7 @@ _SHARED = {"classify": "texts.whole_texts", "embed": "texts.whole_texts"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit code: 0 done, 1 failed on data, 2 wrong usage."""
+    open_standard_streams()
     given = sys.argv[1:] if arguments is None else arguments
     options = _parser(given).parse_args(given)
     try:
@@ -38,18 +51,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         drop_stdout()
         return FAILED  # the reader of our output is gone: nothing more to say
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return _complain("no such file: the name is too long to be one's", WRONG_USAGE)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
     return DONE if code is None else int(code)
 
 
 def _complain(error: object, code: int) -> int:
-    print(f"clinspan: {error}", file=sys.stderr)
+    say(f"clinspan: {error}")
     return code
 
 
 def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    class Parser(argparse.ArgumentParser):
+        """Complains as argparse does, and does not quote a text that was given by mistake."""
+
+        def error(self, message: str) -> NoReturn:
+            for value in (part for one in given for part in (one, one.partition("=")[2])):
+                if value and named(value) != value:
+                    message = message.replace(repr(value), named(value)).replace(value, named(value))
+            super().error(message)
+
+    parser = Parser(
         prog="clinspan", description="Exact entity spans, labels and vectors from clinical notes."
     )
     parser.add_argument("--version", action="version", version=f"clinspan {__version__}")

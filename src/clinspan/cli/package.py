@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
+from clinspan.cli.console import say, write_stdout
+from clinspan.cli.load_flags import check_model
 from clinspan.package import targets
 from clinspan.package.container import package_container
 from clinspan.package.entry_point import LAMBDA_HANDLER
@@ -122,10 +123,10 @@ def _container(options: argparse.Namespace) -> None:
         force=options.force,
         progress=_progress,
     )
-    print(
+    write_stdout(
         f"made          {made.path}, {made.size / 1e6:,.1f} MB before the base image; an image may be 10 GB"
     )
-    print(f"build         docker build --network=none --tag clinspan-function {made.path}")
+    write_stdout(f"build         docker build --network=none --tag clinspan-function {made.path}")
 
 
 def _wheelhouse(options: argparse.Namespace) -> None:
@@ -136,24 +137,26 @@ def _wheelhouse(options: argparse.Namespace) -> None:
         force=options.force,
         progress=_progress,
     )
-    print(f"made          {made.path}, {made.size / 1e6:,.1f} MB, {len(made.wheels)} wheels")
-    print(f"install       sh {made.path}/install.sh FOLDER")
+    write_stdout(f"made          {made.path}, {made.size / 1e6:,.1f} MB, {len(made.wheels)} wheels")
+    write_stdout(f"install       sh {made.path}/install.sh FOLDER")
 
 
 def _report(made: Package, target: Target, last: str) -> None:
-    print(made.text)
-    print()
+    write_stdout(made.text)
+    write_stdout("")
     for archive in made.archives:
-        print(f"made          {archive}, {archive.stat().st_size / 1e6:,.1f} MB")
-    print(f"left out      {sum(made.left_out.values()) / 1e6:,.1f} MB that inference never imports")
-    print(f"binaries      {made.binaries}, all {target.arch}")
+        write_stdout(f"made          {archive}, {archive.stat().st_size / 1e6:,.1f} MB")
+    write_stdout(f"left out      {sum(made.left_out.values()) / 1e6:,.1f} MB that inference never imports")
+    write_stdout(f"binaries      {made.binaries}, all {target.arch}")
     if made.tested is not None:
-        print(f"self-test     passed alone in Python {target.python}: {made.tested.spans} spans")
+        write_stdout(f"self-test     passed alone in Python {target.python}: {made.tested.spans} spans")
     elif target.is_host:
-        print(f"self-test     NOT RUN: no Python {target.python} found here; name one with --interpreter")
+        write_stdout(
+            f"self-test     NOT RUN: no Python {target.python} found here; name one with --interpreter"
+        )
     else:
-        print(f"self-test     NOT RUN: this machine cannot run {target.arch} binaries")
-    print(last)
+        write_stdout(f"self-test     NOT RUN: this machine cannot run {target.arch} binaries")
+    write_stdout(last)
 
 
 def _target(service: str, options: argparse.Namespace) -> Target:
@@ -161,6 +164,7 @@ def _target(service: str, options: argparse.Namespace) -> Target:
 
 
 def _inputs(options: argparse.Namespace) -> Inputs:
+    check_model(options.model)
     return Inputs(
         model=options.model,
         precision=options.precision,
@@ -172,4 +176,4 @@ def _inputs(options: argparse.Namespace) -> Inputs:
 
 
 def _progress(line: str) -> None:
-    print(line, file=sys.stderr)
+    say(line)

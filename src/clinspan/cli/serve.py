@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import threading
 from types import FrameType
 
-from clinspan.cli.console import DONE, FAILED, UsageError
+from clinspan.cli.console import DONE, FAILED, UsageError, say
 from clinspan.cli.load_flags import add_load_flags, load
 from clinspan.serving import RequestLimits, Service, logs
 from clinspan.serving.server.http import Server
@@ -64,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, stop)
     threading.Thread(target=server.serve_forever, name="clinspan-serve", daemon=True).start()
-    print(f"clinspan: http://{options.host}:{server.server_port}", file=sys.stderr, flush=True)
+    say(f"clinspan: http://{options.host}:{server.server_port}")
     while not stopping.wait(1.0):  # without a limit, a signal would not wake it on every system
         pass
     done = server.stop(seconds=options.grace)

@@ -13,6 +13,7 @@ from clinspan.clinical.medication import regimens
 from clinspan.clinical.records import PARTS, Assertion, Regimen, Timing
 from clinspan.extract.output import span_row
 from clinspan.text.decode import Span
+from clinspan.textfiles import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +101,4 @@ def meaning_notes(text: str, spans: Sequence[Span], asked: Asked) -> tuple[list[
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
+    return printable(" ".join(text.split()))

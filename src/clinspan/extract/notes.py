@@ -166,6 +166,8 @@ def _opened(source: Source, options: ReadOptions) -> Iterator[BinaryIO]:
         with open_bytes(source.path, encoding=options.encoding) as stream:
             yield stream
         return
+    if sys.stdin is None:
+        raise InputError(f"{source.path}: standard input is closed")
     try:
         yield in_utf8(sys.stdin.buffer, options.encoding, str(source.path))
     except OSError as error:

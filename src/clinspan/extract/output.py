@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from clinspan.extract.notes import Note
 from clinspan.interop.colours import on_terminal
 from clinspan.text.decode import Span
+from clinspan.textfiles import printable
+
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 # What every line of `as_jsonl` and `failure_as_jsonl` begins with.
 LINE_BEGIN = b'{"id": '
@@ -39,6 +43,8 @@ def json_line(row: dict[str, Any]) -> str:
     """Write a JSON object on one line."""
     # A lone surrogate in a note cannot be written as UTF-8, only as a JSON escape.
     line = json.dumps(row, ensure_ascii=False)
+    # A terminal obeys these, and JSON may write them as escapes too.
+    line = _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
     try:
         line.encode("utf-8")
     except UnicodeEncodeError:
@@ -66,11 +72,12 @@ def as_table(
         colours: whether labels have their colours, for a terminal.
     """
     lines = [f"# {_one_line(note.id)}: {len(spans)} entities in {len(note.text):,} characters"]
-    width = max((len(span.label) for span in spans), default=0)
+    width = max((len(_one_line(span.label)) for span in spans), default=0)
     rows = list(zip(spans, remarks or [""] * len(spans), strict=True))
     for span, remark in sorted(rows, key=lambda row: row[0].label) if grouped else rows:
-        padding = " " * (width - len(span.label))
-        label = on_terminal(span.label, span.label) if colours else span.label
+        label = _one_line(span.label)
+        padding = " " * (width - len(label))
+        label = on_terminal(label, span.label) if colours else label
         lines.append(
             f"{span.start:>7} {span.end:>7}  {label}{padding}  {span.score:.3f}  {_one_line(span.text)}"
             + (f"  [{remark}]" if remark else "")
@@ -85,4 +92,4 @@ def failure_as_table(name: str, reason: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
+    return printable(" ".join(text.split()))

@@ -162,7 +162,8 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+        shown = path if len(str(path)) < 256 else "the results"
+        raise InputError(f"cannot write {shown}: {error.strerror}") from None
 
 
 def _lock(file: FileIO, path: Path) -> None:

@@ -59,6 +59,7 @@ AUTOML: dict[str, dict[str, Any]] = {
     "label": {**SNIPPET, "annotations": [{"display_name": [NOTE]}]},
     "segment": {**SNIPPET, "annotations": [{"display_name": "X", "text_extraction": NOTE}]},
     "uris": in_a_pdf(NOTE),
+    "outside": in_a_pdf([f"../{NOTE}.pdf"]),
     "remote": in_a_pdf([f"{NOTE}://x"]),
 }
 for kind, row in AUTOML.items():
@@ -152,6 +153,7 @@ path("pdf damaged", partial(pdf, content=page(NOTE, f"<< /Kids ({NOTE}) >>".enco
 path("pdf cut off", partial(pdf, content=page(NOTE)[:200]))
 path("pdf is text", partial(pdf, content=NOTE.encode()))
 path("pdf without text", partial(pdf, content=page("")))
+path("pdf is a folder", lambda place: read_pdf(Path(place.write("folder/x", "")).parent))
 path("pdf missing", partial(pdf, content=None))
 
 GOLD = [Document("1", NOTE, (Entity(3, 15, "X"),))]

@@ -44,6 +44,7 @@ path(
 )
 path("id", reading(notes_of, "notes.jsonl", json.dumps({"text": NOTE, "id": [NOTE]})))
 path("stdin fails", lambda place: on_a_broken_disk("stdin", lambda: list(read_notes(["-"]))))
+path("stdin closed", lambda place: without_stdin(lambda: list(read_notes(["-"]))))
 path("stdout fails", lambda place: on_a_broken_disk("stdout", lambda: write_stdout(NOTE)))
 
 
@@ -63,6 +64,12 @@ class BrokenStream:
         raise OSError(5, "Input/output error")
 
     write = flush = fileno = readline = read
+
+
+def without_stdin(action: Callable[[], object]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", None)
+        action()
 
 
 def on_a_broken_disk(stream: str, run: Callable[[], object]) -> object:

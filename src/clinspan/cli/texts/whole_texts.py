@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.classifier import Classifier
-from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
+from clinspan.cli.console import DONE, FAILED, UsageError, say, write_stdout
 from clinspan.cli.extract import Failed, counted, report, with_progress
 from clinspan.cli.load_flags import add_load_flags, load_classifier, load_embedder
 from clinspan.cli.values import read_threshold
@@ -218,5 +217,5 @@ def _skip_done(
             raise InputError(
                 f"{where}: its text has other results now: --resume needs the same model and options"
             )
-    print(f"clinspan: continuing after {counted(count, 'note')}", file=sys.stderr)
+    say(f"clinspan: continuing after {counted(count, 'note')}")
     return end

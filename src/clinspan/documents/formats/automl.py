@@ -17,6 +17,7 @@ https://cloud.google.com/natural-language/automl/docs/prepare (retired with the 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -122,6 +123,9 @@ def _pdf_path(document: object, where: str, folder: Path) -> Path:
             f"{where}: the PDF is at a remote address, and clinspan opens no connections: copy the file here and "
             "give its path"
         )
+    # A data file from elsewhere must not say which other files of this machine are read.
+    if "\0" in uri or not Path(os.path.realpath(folder / uri)).is_relative_to(os.path.realpath(folder)):
+        raise InputError(f"{where}: the PDF does not lie in the folder of this file: put it there")
     return folder / uri
 
 

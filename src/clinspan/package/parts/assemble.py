@@ -14,7 +14,6 @@ from typing import Any
 from clinspan import __version__
 from clinspan.bundle.integrity import (
     DATA_SUFFIX,
-    MAX_MODEL_BYTES,
     MAX_TOKENIZER_BYTES,
     record_file,
     record_model,
@@ -143,7 +142,8 @@ def add_model(stage: Stage, bundle: Bundle, precision: str, *, folder: str = "")
     weights = {bundle.models[precision].path, bundle.models[precision].path + DATA_SUFFIX}
     names = {bundle.tokenizer.path, *(name for name in weights if (bundle.path / name).is_file())}
     names |= {path.name for path in bundle.path.iterdir() if _goes_along(path) and not path.is_dir()}
-    limits = {bundle.tokenizer.path: MAX_TOKENIZER_BYTES, **dict.fromkeys(weights, MAX_MODEL_BYTES)}
+    # Weights beside a model have no limit but their recorded size.
+    limits = {bundle.tokenizer.path: MAX_TOKENIZER_BYTES, **dict.fromkeys(weights, 2**63)}
     for name in sorted(names):
         part = "model" if name in weights else "tokenizer and labels"
         stage.add(f"{root}/{name}", read_inside(bundle.path, name, limits.get(name, MAX_JSON_BYTES)), part)
