@@ -111,3 +111,64 @@ def test_resume_refuses_a_file_that_is_none_of_ours(content: bytes, tmp_path: Pa
     assert code == 1
     assert "not a result of clinspan" in said
     assert out.read_bytes() == content
+
+
+CHANGED = {
+    "threshold": ["--threshold", "0.01"],
+    "threshold of a label": ["--threshold", "DRUG=0.01"],
+    "aggregation": ["--aggregation", "max"],
+    "text": ["--with-text"],
+    "meaning": ["--assertion"],
+    "names": ["--rename", "ROUTE=WAY"],
+    "format": ["-f", "huggingface"],
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_resume_refuses_other_options_whatever_they_change(name: str, tmp_path: Path, extract: Run) -> None:
+    """Even where no note that is done has another result by them."""
+    source, out = write_notes(tmp_path / "in.jsonl", TEXTS[:3]), tmp_path / "out"
+    assert extract(source, "-f", "jsonl", "-o", out)[0] == 0
+    before = out.read_bytes()
+    code, said = extract(source, "-f", "jsonl", "-o", out, "--resume", *CHANGED[name])
+    assert code == 1
+    assert "made with another" in said
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("changed", range(3))
+def test_resume_refuses_another_text_under_an_id_that_is_done(
+    changed: int, tmp_path: Path, extract: Run
+) -> None:
+    """Each note that is done is compared, and not one of them."""
+    source, out = write_notes(tmp_path / "in.jsonl", TEXTS[:3]), tmp_path / "out"
+    assert extract(source, "-f", "jsonl", "-o", out)[0] == 0
+    texts = TEXTS[:3]
+    texts[changed] += " "
+    write_notes(source, texts)
+    code, said = extract(source, "-f", "jsonl", "-o", out, "--resume")
+    assert code == 1
+    assert f"line {changed + 1}: its note has another text now" in said
+
+
+def test_resume_refuses_a_file_without_its_record(tmp_path: Path, extract: Run) -> None:
+    """Nobody knows how it was made; the record itself holds nothing of the notes."""
+    source, out = write_notes(tmp_path / "in.jsonl", TEXTS[:3]), tmp_path / "out"
+    assert extract(source, "-f", "jsonl", "-o", out)[0] == 0
+    record = tmp_path / "out.run"
+    assert [len(line) for line in record.read_text().splitlines()[1:]] == [32] * 3
+    record.unlink()
+    code, said = extract(source, "-f", "jsonl", "-o", out, "--resume")
+    assert code == 1
+    assert "out.run, which says how it was made, is not beside it" in said
+
+
+def test_resume_does_results_again_that_the_record_lacks(tmp_path: Path, extract: Run) -> None:
+    """A power cut may take the record's last lines and not the results'."""
+    source, out = write_notes(tmp_path / "in.jsonl", TEXTS[:4]), tmp_path / "out"
+    assert extract(source, "-f", "jsonl", "-o", out)[0] == 0
+    whole, record = out.read_bytes(), tmp_path / "out.run"
+    for cut in (1, 20, 33, 70):
+        record.write_bytes(record.read_bytes()[:-cut] + bytes(cut % 2 * 40))
+        assert extract(source, "-f", "jsonl", "-o", out, "--resume")[0] == 0
+        assert out.read_bytes() == whole

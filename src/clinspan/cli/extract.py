@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from clinspan import __version__
+from clinspan.bundle.integrity import record_file
 from clinspan.cli.console import DONE, FAILED, UsageError, say, write_stdout
 from clinspan.cli.extract_options import add_extract_options, check
 from clinspan.cli.load_flags import load
@@ -24,7 +26,9 @@ from clinspan.extract.notes import Entry, ReadOptions, list_notes
 from clinspan.extract.outcomes import Batch, Failure, Result, alone, outcomes
 from clinspan.extract.output_formats import NOT_TEXT, Format, text_format
 from clinspan.extract.results import ResultFile, ResultLine, read_result_lines
+from clinspan.extract.run_record import RunRecord
 from clinspan.extract.writers import Write, brat_writer, parquet_writer, text_writer
+from clinspan.recognizer import Recognizer
 
 R = TypeVar("R")
 
@@ -62,7 +66,13 @@ def run(options: argparse.Namespace) -> int:
     form = _format(options, batch)
     entries = list_notes(options.sources, reading)
     failed = Failed()
-    with _writer(options, output, form, lambda: _skip_done(output, entries, batch, failed, form)) as write:
+    record = RunRecord(output, _run_of(options, batch)) if output is not None and form.resumes else None
+
+    def skip_done() -> int:
+        assert record is not None  # `check` saw to it
+        return _skip_done(record, entries, batch, failed, form)
+
+    with _writer(options, output, form, skip_done, record) as write:
         for outcome in with_progress(outcomes(batch, entries), failed, lambda result: len(result.note.text)):
             if isinstance(outcome, Failure) and options.on_error == "stop":
                 raise InputError(outcome.reason)
@@ -91,7 +101,11 @@ def _format(options: argparse.Namespace, batch: Batch) -> Format:
 
 @contextmanager
 def _writer(
-    options: argparse.Namespace, output: Path | None, form: Format, skip_done: Callable[[], int]
+    options: argparse.Namespace,
+    output: Path | None,
+    form: Format,
+    skip_done: Callable[[], int],
+    record: RunRecord | None,
 ) -> Iterator[Write]:
     if output is None:
         with text_writer(form, write_stdout) as write:
@@ -101,13 +115,50 @@ def _writer(
             yield write
     else:
         with ResultFile(output) as file:
-            file.cut(skip_done() if options.resume else 0)
+            end = skip_done() if options.resume else 0
+            file.cut(end)
             with text_writer(form, file.write, begun=options.resume) as write:
-                yield write
+                if record is None or not file.regular:
+                    yield write
+                    return
+                with record.kept(again=end > 0):
+
+                    def add(outcome: Result | Failure) -> None:
+                        record.add(outcome)
+                        write(outcome)
+
+                    yield add
+
+
+def _run_of(options: argparse.Namespace, batch: Batch) -> dict[str, Any]:
+    """List what decides the results but for the notes."""
+    report = batch.recognizer.report()
+    given = ("format", "with_text", "assertion", "regimens", "max_characters", "reuse")
+    return {
+        "clinspan version": __version__,
+        "library version": dict(report.versions),
+        "model": _hashes(batch.recognizer),
+        "precision": report.precision,
+        "provider": report.provider,
+        "window": [report.window, report.overlap],
+        "threshold": batch.threshold if isinstance(batch.threshold, float) else dict(batch.threshold),
+        "aggregation": batch.aggregation or report.aggregation,
+        "rename": dict(batch.rename),
+        **{name: getattr(options, name) for name in given},
+    }
+
+
+def _hashes(recognizer: Recognizer) -> list[str]:
+    """Hash the model, its tokenizer and its labels; those that the bundle records are taken from there."""
+    bundle = recognizer._bundle
+    model = bundle.models[recognizer.report().precision]
+    files = [file for file in (model, model.data, bundle.tokenizer) if file is not None]
+    hashes = [file.sha256 or record_file(bundle.path, file.path).sha256 for file in files]
+    return [*hashes, *recognizer.labels]
 
 
 def _skip_done(
-    output: Path | None, entries: Iterator[Entry], batch: Batch, failed: Failed, form: Format
+    record: RunRecord, entries: Iterator[Entry], batch: Batch, failed: Failed, form: Format
 ) -> int:
     """Skip the entries that an earlier run has done; returns the bytes of its complete lines.
 
@@ -116,16 +167,21 @@ def _skip_done(
     """
     end = count = 0
     sample: tuple[Entry, ResultLine] | None = None
-    assert output is not None  # _check saw to it
-    for line in read_result_lines(output):
+    digests = record.earlier()
+    for line in read_result_lines(record.output):
+        digest = next(digests, None)
+        if digest is None:  # written last before a crash: done again
+            break
         entry = next(entries, None)
         if entry is None:
-            raise InputError(f"{line.where}: {output} holds more results than there are notes")
+            raise InputError(f"{line.where}: {record.output} holds more results than there are notes")
         if entry.id != line.id:
             raise InputError(
                 f"{line.where} is of the note {line.id!r}, and the note in its place is {entry.id!r}: "
                 "--resume needs the same notes in the same order"
             )
+        if line.error is None and not record.is_of(digest, entry.read()):
+            raise InputError(f"{line.where}: its note has another text now: --resume needs the same notes")
         if line.error is not None:
             failed.add(Failure(line.id, line.error))
         elif line.spans or sample is None:

@@ -108,8 +108,8 @@ class ResultFile:
             self._file = FileIO(path, "a")
         try:
             with _named(path):
-                self._regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
-                if self._regular:
+                self.regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
+                if self.regular:
                     _lock(self._file, path)
         except InputError:
             self._file.close()
@@ -118,7 +118,7 @@ class ResultFile:
 
     def cut(self, end: int) -> None:
         """Cut the file off after `end` bytes."""
-        if self._regular:
+        if self.regular:
             with _named(self._path):
                 self._file.truncate(end)
 
@@ -135,7 +135,7 @@ class ResultFile:
                 while data:
                     data = data[self._file.write(data) :]
             except BaseException:
-                if self._regular:
+                if self.regular:
                     with contextlib.suppress(OSError):
                         self._file.truncate(end)
                 raise
@@ -143,7 +143,7 @@ class ResultFile:
             self._sync()
 
     def _sync(self) -> None:
-        if self._regular:
+        if self.regular:
             with _named(self._path):
                 os.fsync(self._file.fileno())
         self._synced = time.monotonic()
