@@ -21,6 +21,9 @@ _SINGULAR = ("was ", "is ", "has ")
 
 _FEW_WORDS = re.compile(r"\s*(?:(?!for\b|and\b|or\b|with\b|but\b)[\w'/-]+\s+){0,5}$", re.IGNORECASE)
 
+# An order behind its drug: "metformin 500 mg - hold".
+_ASIDE = re.compile(r"[^.;\r\n]{0,40}[:(,|–—-][ \t]*$")
+
 # The most spans of a chain that a cue is followed over.
 _LONGEST_CHAIN = 40
 # The longest text between the members of a list.
@@ -205,7 +208,7 @@ class Reach:
         last = self._behind(mark.start, meaning)
         if last is None and not fallback and self._next and self.spans[self._next - 1].end == mark.end:
             last = self._next - 1
-        if last is None:
+        if last is None or (fallback and not _ASIDE.match(self.note, self.spans[last].end, mark.start)):
             return
         first = max(self._clause, self._taken.get(meaning.kind, 0), last - _LONGEST_CHAIN)
         if last < first:
