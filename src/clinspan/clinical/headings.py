@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from clinspan.clinical.cues.files import CueSet, Title, bundled_cues, title_key
 from clinspan.clinical.records import Section
@@ -29,8 +29,7 @@ _CAPITALS = re.compile(r"(?:^|(?<=[\s.;]))[A-Z][A-Z/&,() '-]*$")
 _AFTER_SENTENCE = re.compile(r"(?:[.;!?]\s+|\s{2,})(?=[A-Z])([^.;!?]*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Heading:
+class _Heading(NamedTuple):
     """A heading: its kind, first character with marks and number, its title, and where its section's text begins."""
 
     kind: str

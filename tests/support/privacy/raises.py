@@ -13,6 +13,7 @@ SOURCE = Path(clinspan.__file__).parent
 # Where no note has been read yet, or where what is said is about the caller's own options.
 NO_NOTE_THERE = {
     "__init__.py:__getattr__": "looks up a name",
+    "clinical/__init__.py:__getattr__": "looks up a name",
     "package/": "makes packages; never sees a note",
     "cli/package.py": "makes packages; never sees a note",
     "bundle/manifest.py": "reads model folders, before any note",

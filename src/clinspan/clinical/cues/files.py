@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from clinspan.clinical.cues.phrases import Meaning, PhraseTable, expand
 from clinspan.errors import InputError
@@ -16,16 +16,14 @@ BUNDLED = Path(__file__).parent
 _TITLE_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(NamedTuple):
     """A heading: the kind of its section, and what it says of the spans below it."""
 
     kind: str
     effects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CueSet:
+class CueSet(NamedTuple):
     """Cues ready to be looked for.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple, cast
 
@@ -17,8 +16,7 @@ _PIECE = re.compile(rf"<year>|<n>[^\W_]?(?:-[^\W_]+)*|{WORD}")
 _GROUP = re.compile(r"\(([^()]*)\)")
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(NamedTuple):
     """The effect of a phrase.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from clinspan.clinical.cues.scan import BLANK, ITEM, LINE, SENTENCE, break_level
 from clinspan.clinical.placing import section_of
@@ -36,8 +36,7 @@ _JOINING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """The text between two spans.
 
     Attributes:
