@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.pages import comparison, plots, targets
+from benchmarks.pages import clinical, comparison, plots, targets
 from benchmarks.pages.labels import label, table
 from benchmarks.run.harness import ROOT, options_parser
 from benchmarks.run.record import names, read, rows
@@ -22,6 +22,7 @@ PAGES = (
     ROOT / "README.md",
     ROOT / "docs" / "evidence" / "performance.md",
     ROOT / "docs" / "evidence" / "architectures.md",
+    ROOT / "docs" / "clinical.md",
     ROOT / "benchmarks" / "README.md",
 )
 _BLOCK = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -206,4 +207,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "quality": quality,
     "reuse": reuse,
     "architectures": architectures,
+    "assertion": clinical.assertion,
+    "regimens": clinical.regimens,
 }

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from benchmarks.pages import clinical
 from benchmarks.pages.labels import table
 from benchmarks.peers import FLOOR, OURS
 from benchmarks.questions import QUESTIONS
@@ -97,6 +99,13 @@ def targets() -> Iterator[Target]:
     yield Target("overhead", f"{outside} short messages", 10, False, _outside("short_messages"), " %")
     yield Target("growth", "speed, 10,000 to 5 million characters, from its mean", 10, False, _linear, " %")
     yield Target("reuse", "reuse on notes copied forward", 1.8, True, _reuse, "x")
+    yield Target("assertion", "F1 of negation, NegEx kit", 0.95, True, clinical.negation_f1, digits=3)
+    yield Target("assertion", "import, against medSpaCy", 100, True, clinical.import_times, "x")
+    yield Target("assertion", "CPU time a note", 1, False, clinical.milliseconds_a_note, " ms")
+    for peer, what in (("nearest_drug", "the nearest drug's"), ("openmed_links", "OpenMed's")):
+        for key, data in (("phee_test_all_gold", "PHEE test"), ("maccrobat_test_all_gold", "MACCROBAT test")):
+            ahead = partial(clinical.ahead_of, peer, key)
+            yield Target("regimens", f"F1 less {what}, {data}", 0, True, ahead, digits=3)
     for name in names("quality"):
         data = name.removeprefix("quality_")
         for key, what in (("f1_less_chosen", ""), ("f1_less_best", " at its best on test")):

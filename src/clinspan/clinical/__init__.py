@@ -1,4 +1,4 @@
-"""What the words around a finding mean: sections, assertion, medication regimens, schedules.
+"""The meaning of the words around a finding: sections, assertion, medication regimens, schedules.
 
 Pure functions of a note and its spans, from any source. No model is loaded and nothing is imported beyond the
 standard library; each function's rules are loaded when it is first used.

@@ -12,6 +12,8 @@ from clinspan.clinical.records import Section
 # The most characters of a title, and the most words of one that is recognised only by its form.
 _LONGEST = 80
 _MOST_WORDS = 6
+# Spaces in the longest title, with its mark, number and indentation.
+_LONGEST_TITLE_BLANKS = 16
 
 _LINE = re.compile(r"[^\r\n]+")
 # What may stand before a title on its line: Markdown, a rule, a bracket, a LOINC code as in HL7, a number.
@@ -81,6 +83,10 @@ def _headings(note: str, cues: CueSet) -> Iterator[_Heading]:
 
 def _line_heading(note: str, start: int, end: int, cues: CueSet, after_blank: bool) -> _Heading | None:
     """Find the heading that a line begins with."""
+    colon = note.find(":", start, min(end, start + _LONGEST))
+    # Most lines are sentences: too many words for a title.
+    if note.count(" ", start, end if colon < 0 else colon) > _LONGEST_TITLE_BLANKS:
+        return None
     lead = _LEAD.match(note, start, end)
     assert lead is not None  # every part of the pattern may be empty
     begin = lead.end()
@@ -173,6 +179,6 @@ def _known(title: str, cues: CueSet) -> Title | None:
     if not 0 < len(title) <= _LONGEST:
         return None
     known = cues.titles.get(title_key(title))
-    if known is None and (shorter := _QUALIFIER.sub("", title)) != title:
+    if known is None and " " in title and (shorter := _QUALIFIER.sub("", title)) != title:
         known = cues.titles.get(title_key(shorter))
     return known
