@@ -6,7 +6,7 @@
 
 CORPORA is the folder of annotated texts. Every library is given the same spans, the gold ones; regimens are asked a second
 time with the spans that the bundled starter finds. Times are CPU time, so that a busy machine does not change them much,
-and the least of the rounds. Nothing was chosen on the sets called `test`; `negex_dev` was looked at
+and the least of the rounds; notes are read three times. Nothing was chosen on the sets called `test`; `negex_dev` was looked at
 while the rules were written. F1 counts the spans or pairs for which a kind holds.
 """
 
@@ -76,10 +76,13 @@ def measure_assertion(settings: Answer) -> Answer:
     notes = [(note, [Given(*span) for span in spans]) for note, spans in _content(settings["notes"])]
     run(*notes[0])
     answer["first_answer_seconds"] = answer.pop("started")()
-    start = time.process_time()
-    for note, spans in notes:
-        run(note, spans)
-    answer["microseconds_a_note"] = (time.process_time() - start) / len(notes) * 1e6
+    passes = []
+    for _ in range(3):
+        start = time.process_time()
+        for note, spans in notes:
+            run(note, spans)
+        passes.append((time.process_time() - start) / len(notes) * 1e6)
+    answer["microseconds_a_note"] = min(passes)
     answer["peak_mb"] = peak()
     for name, file in SETS.items():
         for kind, figures in _score_assertion(

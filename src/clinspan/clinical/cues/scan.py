@@ -71,31 +71,28 @@ def scan(note: str, cues: CueSet, span_starts: Container[int] = ()) -> list[Mark
     tokens: list[_Token] = [(m[1], m.start(), m.end()) for m in _TOKEN.finditer(low)]
     phrases = cues.phrases
     root = phrases.root()
-    first_words = root.next
+    first = root.next
     marks: list[Mark] = []
-    i, n = 0, len(tokens)
-    while i < n:
+    stop = 0
+    # Breaks, words that begin a phrase, and numbers; most words are none of these.
+    for i in [i for i, (word, _, _) in enumerate(tokens) if word is None or word in first or word[0] <= "9"]:
+        if i < stop:
+            continue
         word, start, end = tokens[i]
         if word is None:
             level = _break(note, tokens, i)
             if level >= 0:
                 marks.append(Mark(start, end, _NO_EFFECT, level))
-            i += 1
             continue
-        if word[0] <= "9":
-            word = _number(word)
-        state = phrases.step(root, word) if word in first_words else None
-        # Most words that begin a phrase begin none here: a look at the next word tells.
-        if state is None or (state.effect is None and i + 1 < n and not _goes_on(state, tokens[i + 1][0])):
-            i += 1
+        state = phrases.step(root, word if word[0] > "9" else _number(word))
+        # Few words that can begin a phrase do: a look at the next word tells.
+        if state is None or (state.effect is None and not _goes_on(state, tokens, i + 1)):
             continue
-        stop, found = _longest(phrases, state, note, tokens, i, span_starts)
-        if found is None:
-            i += 1
-            continue
-        marks += _phrase(low, start, tokens[stop - 1][2], found)
-        # Words that end a reach may begin another: "she denies".
-        i = i + 1 if found.ends else stop
+        after, found = _longest(phrases, state, note, tokens, i, span_starts)
+        if found is not None:
+            marks += _phrase(low, start, tokens[after - 1][2], found)
+            # Words that end a reach may begin another: "she denies".
+            stop = i + 1 if found.ends else after
     return marks
 
 
@@ -103,8 +100,11 @@ def _number(word: str) -> str:
     return YEAR if _YEAR.fullmatch(word) else _DIGITS.sub(NUMBER, word)
 
 
-def _goes_on(state: State, word: str | None) -> bool:
-    return word is None or word in state.next or NUMBER in state.next or YEAR in state.next
+def _goes_on(state: State, tokens: Sequence[_Token], i: int) -> bool:
+    if i == len(tokens):
+        return False
+    word = tokens[i][0]
+    return word is None or word in state.next or word[0] <= "9"
 
 
 def _break(note: str, tokens: Sequence[_Token], i: int) -> int:
