@@ -100,7 +100,9 @@ def test_an_answer_comes_from_another_process(monkeypatch: pytest.MonkeyPatch) -
 def test_what_measures_uses_public_names_alone(path: Path) -> None:
     """No private attribute of anything else, and no change to where Python looks for modules."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+        # spaCy's public place for attributes of a user's own is called "_".
+        private = isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr != "_"
+        if isinstance(node, ast.Attribute) and private and not node.attr.startswith("__"):
             pytest.fail(f"line {node.lineno}: {ast.unparse(node)}")
         if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.path":
             pytest.fail(f"line {node.lineno}: sys.path")

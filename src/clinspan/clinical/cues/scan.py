@@ -74,7 +74,7 @@ def scan(note: str, cues: CueSet, span_starts: Container[int] = ()) -> list[Mark
     first = root.next
     marks: list[Mark] = []
     stop = 0
-    # Breaks, words that begin a phrase, and numbers; most words are none of these.
+    # Breaks, words that begin a phrase, and numbers: most words are something else.
     for i in [i for i, (word, _, _) in enumerate(tokens) if word is None or word in first or word[0] <= "9"]:
         if i < stop:
             continue
