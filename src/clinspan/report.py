@@ -96,7 +96,7 @@ class LoadedModel:
         return f"<{type(self).__name__} {bundle.name}, {precision}, {self._size()}{closed}>"
 
     def _size(self) -> str:
-        """How much it gives, for `repr`: its labels, say."""
+        """Say how much it gives, for `repr`."""
         return ""
 
     def close(self) -> None:

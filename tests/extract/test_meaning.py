@@ -36,7 +36,7 @@ def check(row: dict[str, Any]) -> None:
 
 
 def test_json_lines_carry_assertions_and_regimens(note: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each is there only when it is asked for."""
+    """Each is there only when it was asked for."""
     assert main(["extract", str(note), "-f", "jsonl", "--assertion", "--regimens"]) == 0
     check(json.loads(capsys.readouterr().out))
     assert main(["extract", str(note), "-f", "jsonl"]) == 0

@@ -25,6 +25,7 @@ _HARMLESS = (
     "suppress_tokens", "task_specific_params", "temperature", "tie_encoder_decoder", "tie_word_embeddings",
     "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "transformers_version", "typical_p",
     "unsloth_*", "use_bfloat16", "use_cache", "tf_legacy_loss",
+    "clinspan",  # what our own training noted
     # ALBERT's own configurations carry these of another model.
     "down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows of JSON and lines of a table that say what a note makes of its spans."""
+"""The meaning that a note gives its spans, as rows of JSON and as lines of a table."""
 
 from __future__ import annotations
 
