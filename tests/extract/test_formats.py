@@ -152,7 +152,7 @@ def test_a_format_does_not_continue_the_file_of_another(
     """Lines of two shapes never get into one file."""
     out = written(notes, "aws")
     assert main(["extract", str(notes), "-f", "google", "-o", str(out), "--resume"]) == 1
-    assert "other results now" in capsys.readouterr().err
+    assert "made with another format" in capsys.readouterr().err
 
 
 PLACES = {"csv": "not UTF-8", "html": "failed: ", "fhir": "OperationOutcome", "aws": '"error": '}

@@ -131,7 +131,7 @@ def _writer(
 
 
 def _run_of(options: argparse.Namespace, batch: Batch) -> dict[str, Any]:
-    """List what decides the results but for the notes."""
+    """List what decides the results except for the notes."""
     report = batch.recognizer.report()
     given = ("format", "with_text", "assertion", "regimens", "max_characters", "reuse")
     return {

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+# What the name of the record of a run ends in, after the name of its results.
+RUN_SUFFIX = ".run"
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -30,9 +33,10 @@ def walk(
         folder: where to begin.
         suffixes: ends of the names of note files, in lower case.
         left_out: counts, by kind, the files that are not notes; filled during the walk.
-        exclude: a file to skip without counting it, such as the results being written.
+        exclude: a file to skip without counting it, such as the results being written, with the record of their run.
     """
-    own = _status(exclude) if exclude is not None else None
+    beside = [] if exclude is None else [exclude, exclude.with_name(f"{exclude.name}{RUN_SUFFIX}")]
+    own = [status for path in beside if (status := _status(path)) is not None]
     waiting: list[tuple[str, Path, bool]] = [("", folder, True)]
     while waiting:
         name, path, is_folder = waiting.pop()
@@ -48,7 +52,7 @@ def walk(
         for child in children:
             is_folder = child.is_dir(follow_symlinks=False)
             status = _status(Path(child.path))
-            if own is not None and status is not None and os.path.samestat(own, status):
+            if status is not None and any(os.path.samestat(one, status) for one in own):
                 continue
             kind = "" if is_folder else _other_kind(child, status, suffixes)
             if kind:

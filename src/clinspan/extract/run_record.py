@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.errors import InputError
+from clinspan.extract.folder import RUN_SUFFIX
 from clinspan.extract.outcomes import Failure, Result
 from clinspan.strict_json import parse_object
 
@@ -36,9 +37,9 @@ class RunRecord:
 
         Args:
             output: the file of results.
-            run: what decides its results but for the notes; JSON values.
+            run: what decides its results except for the notes; JSON values.
         """
-        self.path = output.with_name(f"{output.name}.run")
+        self.path = output.with_name(f"{output.name}{RUN_SUFFIX}")
         self.output = output
         self._run = json.loads(json.dumps(run))
         self._salt = secrets.token_hex(16)
