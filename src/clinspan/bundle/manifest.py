@@ -8,6 +8,8 @@
 
 The layout is the Hub's, so other ONNX runtimes load the same folder. A folder without clinspan.json
 (any ONNX classifier of tokens or texts) is read too; what the manifest would say is then derived from config.json.
+
+Over 300 lines, because what is written and what is read of a field stand together.
 """
 
 from __future__ import annotations

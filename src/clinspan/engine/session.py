@@ -1,6 +1,7 @@
 """The model itself: the only file that imports onnxruntime.
 
-Providers, threads and precision are decided here and reported as they really are.
+Providers, threads and precision are decided here and reported as they really are. Over 300 lines, because no
+other file may import onnxruntime.
 """
 
 from __future__ import annotations
