@@ -35,6 +35,7 @@ from clinspan.serving.request import parse_json, parse_request
 from clinspan.text import tokenizer
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.encoding import NO_WORD, Encoding
+from clinspan.text.graphemes import is_control
 from clinspan.text.windows import plan
 from fuzz import gold as gold_data
 from fuzz import models
@@ -75,8 +76,8 @@ def check_spans(note: str, found: Sequence[Span]) -> None:
 
 
 def parts_a_character(note: str, edge: int) -> bool:
-    """Whether an edge lies between a base character and its combining mark; whitespace is not a base character."""
-    if not 0 < edge < len(note) or note[edge - 1].isspace():
+    """Whether an edge lies between a base character and its mark; whitespace and controls are not base characters."""
+    if not 0 < edge < len(note) or note[edge - 1].isspace() or is_control(note[edge - 1]):
         return False
     return unicodedata.category(note[edge]).startswith("M")
 
