@@ -199,7 +199,7 @@ def refused():
     try:
         recognizer.recognize(note)
     except BundleError as error:
-        assert "not the file that was loaded" in str(error)
+        assert "replaced" in str(error)
     else:
         sys.exit(1)
 

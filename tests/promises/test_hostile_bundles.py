@@ -77,7 +77,10 @@ CASES: dict[str, tuple[Damage, str]] = {
     "rename-number": (manifest(rename={"DRUG": 5}), "rename is not an object of strings"),
     "rename-list": (manifest(rename={"DRUG": ["x"]}), "rename is not an object of strings"),
     "rename-unknown": (manifest(rename={"\x1b[2J": "x"}), "printable"),
-    "label-empty": (manifest(labels=["O", "", "I-DRUG"]), "an entity has no name"),
+    "label-empty": (
+        manifest(labels=["O", "", "I-DRUG"]),
+        "an entity has no name|positions without an entity",
+    ),
     "rename-empty": (manifest(rename={"DRUG": ""}), "an entity has no name"),
     "label-escape": (manifest(labels=["O", "B-\x1b[2J", "I-X"]), "labels holds .* printable"),
     "label-long": (manifest(labels=["O", "B-" + "x" * 300, "I-X"]), "at most 200"),

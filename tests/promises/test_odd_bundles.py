@@ -68,7 +68,7 @@ def test_a_tokenizer_that_panics_is_refused(tmp_path: Path) -> None:
     [
         ({"id2label": {"0": "O", "1": {"a": 1}}}, "something else than names"),
         ({"id2label": {"0": "O", "1": "B-\x1b[2J"}}, "printable"),
-        ({"id2label": {"0": "O", "2": "B-X"}}, "numbered 0 to 1"),
+        ({"id2label": {"0": "O", "2": "B-X"}}, "numbered 0, 2: expected 0 to 1"),
         ({"id2label": {str(i): f"B-{i}" if i else "O" for i in range(10_001)}}, "10001 labels"),
         ({"max_position_embeddings": 10**9}, "at most 1000000"),
         ({"model_type": ["bert"]}, "model_type"),

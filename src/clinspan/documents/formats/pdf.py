@@ -46,6 +46,8 @@ def _read(path: Path) -> bytes:
         regular = stat.S_ISREG(path.stat().st_mode)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+    except ValueError:  # a NUL in the name
+        regular = False
     if not regular:
         raise InputError(f"{path}: not a regular file")
     with open_bytes(path) as stream:
