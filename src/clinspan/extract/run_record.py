@@ -41,7 +41,7 @@ class RunRecord:
         """
         self.path = output.with_name(f"{output.name}{RUN_SUFFIX}")
         self.output = output
-        self._run = json.loads(json.dumps(run))
+        self._run = parse_object(json.dumps(run), "this run")
         self._salt = secrets.token_hex(16)
         self._end = 0
         self._file: FileIO | None = None
