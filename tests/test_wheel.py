@@ -65,7 +65,9 @@ def test_the_wheel_holds_the_model_its_card_and_the_type_marker(wheel: Path) -> 
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"clinspan", "clinspan_export"}
     assert not [name for name in names if name.endswith(".pyc")]
-    assert not [name for name in names if name.startswith("clinspan/") and name.endswith(".txt")]
+    texts = {name for name in names if name.startswith("clinspan/") and name.endswith(".txt")}
+    assert texts, "the lists of cues"
+    assert {str(Path(name).parent) for name in texts} == {"clinspan/clinical/cues"}
 
 
 def test_an_install_extracts_without_network_or_training_libraries(python: Path, tmp_path: Path) -> None:
