@@ -87,11 +87,6 @@ def window_words(note: TokenizedNote, window: Window, logits: Logits, aggregatio
     return read_words(own_logits(window, logits), word_ids, aggregation, start=window.own_start)
 
 
-def note_logits(note: TokenizedNote, run: RunWindow, classes: int) -> Logits:
-    """Logits of every token of a note, float32 (n, classes), stitched from what its windows own."""
-    return stitch([own_logits(w, run(window_ids(note, w))) for w in note.windows], classes)
-
-
 def stitch(parts: Sequence[Logits], classes: int) -> Logits:
     """Join the owned logits of a note's windows, float32 (own, c) each, into float32 (n, classes)."""
     return np.concatenate(parts) if parts else np.zeros((0, classes), np.float32)
