@@ -24,6 +24,8 @@ class Report:
         path: its folder.
         precision: of the weights in use.
         provider: execution provider that onnxruntime runs the model on.
+        share: of the model's nodes that run there, 0 to 1, the others on the CPU; None where onnxruntime, before 1.24,
+            cannot say.
         workers: windows that run at once.
         threads: threads that share the work of one window.
         window, overlap: in tokens.
@@ -46,6 +48,7 @@ class Report:
     sha256: str
     versions: Mapping[str, str]
     task: str = TOKENS
+    share: float | None = 1.0
 
 
 def report_on(loaded: Loaded) -> Report:
@@ -69,6 +72,7 @@ def report_on(loaded: Loaded) -> Report:
             "tokenizers": TOKENIZERS_VERSION,
         },
         task=task_of(bundle.head),
+        share=session.share,
     )
 
 

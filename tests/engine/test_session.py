@@ -44,7 +44,7 @@ def test_bound_inputs_and_outputs_give_the_same_logits(shape: tuple[int, int]) -
     mask[:, 30:] = 0
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
     feed = {name: feed[name] for name in session._inputs}
-    bound = sessions._run_bound(session._ort, session._session, feed, "logits", CPU)
+    bound = sessions._run_bound(session._ort, session._session, feed, "logits", ("cpu", 0))
     assert isinstance(bound, np.ndarray)
     assert np.array_equal(bound, session.run(ids, mask))
 
@@ -52,20 +52,20 @@ def test_bound_inputs_and_outputs_give_the_same_logits(shape: tuple[int, int]) -
 def test_only_a_cpu_runs_without_binding(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session on another device takes the bound way to that very device."""
     session = load()
-    session._device = Device("cuda", 1)
-    used: list[Device] = []
+    session._device = Device("cuda", "1")
+    used: list[tuple[str, int]] = []
     inner = sessions._run_bound
 
     def bound(
-        ort: object, loaded: object, feed: dict[str, np.ndarray], output: str, device: Device
+        ort: object, loaded: object, feed: dict[str, np.ndarray], output: str, place: tuple[str, int]
     ) -> object:
-        used.append(device)
-        return inner(ort, loaded, feed, output, CPU)
+        used.append(place)
+        return inner(ort, loaded, feed, output, ("cpu", 0))
 
     monkeypatch.setattr(sessions, "_run_bound", bound)
     ids = np.full((1, 7), 1012, dtype=np.int64)
     assert session.run(ids, np.ones_like(ids)).shape[:2] == (1, 7)
-    assert used == [Device("cuda", 1)]
+    assert used == [("cuda", 1)]
 
 
 @pytest.mark.gpu
@@ -130,11 +130,64 @@ def test_a_provider_that_fails_in_a_run_is_not_replaced() -> None:
     assert load()._session._enable_fallback is False
 
 
-@pytest.mark.parametrize("name", ["gpu", "cpu:1", "cuda:x", "", "CUDA"])
+@pytest.mark.parametrize(
+    "name", ["gpu", "cpu:1", "cuda:x", "cuda:", "", "CUDA", "coreml:1", "openvino:", None]
+)
 def test_an_unknown_device_is_refused(name: str) -> None:
-    """Only cpu, cuda and cuda:N."""
+    """Only devices that onnxruntime may have, with a unit where there are several."""
     with pytest.raises(InputError, match="device"):
         Device.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "provider"),
+    [
+        ("cuda:1", "CUDAExecutionProvider"),
+        ("tensorrt", "TensorrtExecutionProvider"),
+        ("openvino:GPU", "OpenVINOExecutionProvider"),
+        ("directml", "DmlExecutionProvider"),
+        ("OpenVINOExecutionProvider", "OpenVINOExecutionProvider"),
+        ("RocmExecutionProvider", "RocmExecutionProvider"),
+    ],
+)
+def test_a_device_is_a_provider_of_onnxruntime(name: str, provider: str) -> None:
+    """By a short name or its own; one that this onnxruntime does not have is refused, never replaced."""
+    import onnxruntime
+
+    assert Device.parse(name).provider == provider
+    if provider in onnxruntime.get_available_providers():
+        pytest.skip(f"this onnxruntime has {provider}")
+    with pytest.raises(DeviceError, match=provider):
+        Recognizer.load(device=name)
+
+
+def test_a_device_that_gets_no_node_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider that starts and leaves the whole model to the CPU is no device."""
+    monkeypatch.setattr(sessions, "_share", lambda *_: 0.0)
+    with pytest.raises(DeviceError, match="none of the model's nodes"):
+        load()
+
+
+def test_openvino_runs_what_it_is_asked_to_run() -> None:
+    """OpenVINO's provider has all nodes of the starter, and finds what the CPU's finds, but for roundings."""
+    import onnxruntime
+
+    if "OpenVINOExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no OpenVINO")
+    note = "Started metformin 500 mg twice daily for type 2 diabetes. No chest pain. " * 20
+    with Recognizer.load() as cpu, Recognizer.load(device="openvino") as openvino:
+        assert openvino.report().provider == "OpenVINOExecutionProvider"
+        assert openvino.report().share == 1.0
+        here, there = (
+            {(s.label, s.start, s.end) for s in found.recognize(note)} for found in (cpu, openvino)
+        )
+        streamed = [
+            [(s.label, s.start, s.end) for s in spans] for spans in openvino.pipe([note, "No fever."])
+        ]
+    assert len(here & there) >= 0.98 * len(here | there) > 0
+    assert set(streamed[0]) == there
+    with pytest.raises(DeviceError, match="OpenVINO"):
+        Recognizer.load(device="openvino:NPU")
 
 
 def test_a_missing_onnxruntime_names_the_two_extras(monkeypatch: pytest.MonkeyPatch) -> None:

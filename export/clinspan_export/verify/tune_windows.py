@@ -110,7 +110,7 @@ def tune(
     if not annotated:
         raise ExportError(f"{source} has no gold entities to tune on")
     unscored = check_labels(annotated, bundle.labels.entities, source)
-    precision = bundle.precision(None, "cpu")
+    precision = bundle.precision(None)
     trials = _run(bundle, precision, annotated, progress)
     chosen = choose(trials, margin)
     report = {

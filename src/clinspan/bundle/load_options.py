@@ -26,11 +26,15 @@ class LoadOptions:
     """How to load a model folder; `Recognizer.load` takes the first five by themselves too."""
 
     device: str = _option(
-        "cpu", "cpu, cuda or cuda:N; the model really runs there, or loading raises", metavar="DEVICE"
+        "cpu",
+        "cpu, cuda or cuda:N, tensorrt, openvino, directml, coreml, migraphx, qnn, or the name of a provider of onnxruntime; "
+        "the model really runs there, or loading raises",
+        metavar="DEVICE",
     )
     precision: str | None = _option(
         None,
-        "int8, fp32 or fp16; by default int8 on CPU and fp16 on GPU where the bundle has it",
+        "int8, fp32 or fp16; by default what the device runs fastest with, where the bundle has it: int8 on CPU, fp32 by "
+        "OpenVINO, fp16 elsewhere",
         metavar="P",
     )
     threads: int | None = _option(
@@ -87,6 +91,10 @@ class LoadOptions:
         "onnxruntime settings, for experts: names of `SessionOptions` attributes or configuration keys such as "
         '"session.intra_op.allow_spinning"',
     )
+    provider_options: Mapping[str, Any] | None = _option(
+        None,
+        "settings of the device's execution provider, as onnxruntime documents them; they win over those made here",
+    )
 
 
 LoadOptions.__doc__ = f"{LoadOptions.__doc__}\n\n    Attributes:\n" + "".join(
@@ -126,7 +134,8 @@ def _check_kinds(options: LoadOptions) -> None:
         as_path(name, getattr(options, name))
     for name in ("outside", "entity"):
         of_kind(name, getattr(options, name), (str,), "a name")
-    of_kind("session_options", options.session_options, (Mapping,), "a mapping")
+    for name in ("session_options", "provider_options"):
+        of_kind(name, getattr(options, name), (Mapping,), "a mapping")
     if options.threads is not None:
         whole("threads", options.threads, least=1)
     whole("reuse", options.reuse, least=0, unit="windows")

@@ -90,7 +90,7 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     )
     check_task(opened.head, task, opened.name)
     bundle = _with_windows(opened, options.window, options.overlap)
-    precision = bundle.precision(options.precision, device.kind)
+    precision = bundle.precision(options.precision, device.precisions)
     weights = bundle.models[precision].data
     sha256 = (
         bundle.models[precision].sha256,
@@ -104,9 +104,8 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
         )
     tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path, bundle.read_tokenizer())
     check_frame(bundle, tokenizer)
-    cores = 1
-    if device.kind == "cpu":
-        cores = available_cores() if options.threads is None else options.threads
+    threads = available_cores() if options.threads is None else options.threads
+    cores = threads if device.is_cpu else 1
 
     # Checked each time that a session is made: the file may have been replaced meanwhile.
     model_file = ModelFile(bundle, precision, tokenizer)
@@ -120,9 +119,10 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
             answer=ANSWERS[task],
             threads=threads,
             options=options.session_options,
+            provider_options=options.provider_options,
         )
 
-    narrow = session(1)
+    narrow = session(threads if device.kind == "openvino" else 1)
     check_answer(bundle, precision, narrow, tokenizer)
     wider = cores > 1 and "intra_op_num_threads" not in (options.session_options or {})
     model = Model(narrow, tokenizer, widen=partial(session, cores) if wider else None, reuse=options.reuse)

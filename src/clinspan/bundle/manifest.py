@@ -18,7 +18,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,8 @@ class Bundle:
         assert isinstance(self.head, LabelSet)
         return self.head
 
-    def precision(self, wanted: str | None, device: str) -> str:
-        """Choose a precision: the one wanted, else int8 on `cpu` and fp16 on `cuda` where there is one.
+    def precision(self, wanted: str | None, order: Sequence[str] = ("int8", "fp32", "fp16")) -> str:
+        """Choose a precision: the one wanted, else the first of an order that the bundle has.
 
         Raises:
             InputError: the bundle has no such precision.
@@ -123,7 +123,6 @@ class Bundle:
                     f"precision {wanted!r} is not in the bundle: it has {', '.join(self.models)}"
                 )
             return wanted
-        order = ("int8", "fp32", "fp16") if device == "cpu" else ("fp16", "fp32", "int8")
         return next(name for name in order if name in self.models)
 
     def file(self, record: FileRecord) -> Path:

@@ -25,7 +25,7 @@ _CALLERS = 4
 
 # A GPU is busy only with many windows at once; this many tokens fill one, and their activations fit.
 _GPU_BATCH_TOKENS = 16_384
-_BATCHING_PROVIDERS = {"CUDAExecutionProvider"}
+_BATCHING_PROVIDERS = {"CUDAExecutionProvider", "TensorrtExecutionProvider", "MIGraphXExecutionProvider"}
 
 
 class Runner:

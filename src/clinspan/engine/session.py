@@ -40,6 +40,8 @@ _IDENTITY_MODEL = bytes.fromhex(
     "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a02080162"
     "0f0a0179120a0a08080112040a02080142040a001011"
 )
+# The session setting under which onnxruntime keeps, from 1.24 on, which provider each node was given to.
+_RECORD_NODES = "session.record_ep_graph_assignment_info"
 _LOGITS = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
@@ -67,6 +69,7 @@ class Session:
         opened: Callable[[], AbstractContextManager[str]] | None = None,
         threads: int = 1,
         options: Mapping[str, Any] | None = None,
+        provider_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Load a model.
 
@@ -80,6 +83,7 @@ class Session:
             threads: threads that share the work of one run (onnxruntime's intra-op threads).
             options: onnxruntime settings: names of `SessionOptions` attributes, or configuration keys
                 such as "session.intra_op.allow_spinning"; they win over the settings made here.
+            provider_options: the execution provider's own settings; they too win over those made here.
 
         Raises:
             MissingDependencyError: onnxruntime is not installed.
@@ -87,11 +91,19 @@ class Session:
             BundleError: onnxruntime cannot load the file, or it does not give such an answer.
         """
         ort = _onnxruntime()
-        self._start = partial(_start, ort, path, opened or _unchanged(path), device, threads, options)
+        provider = provider_of(ort, device, threads, provider_options)
+        self._start = partial(
+            _start, ort, path, opened or _unchanged(path), device, provider, threads, options
+        )
         self._session: Any = self._start()
         self._closed = False
         self.provider: str = self._session.get_providers()[0]
         self.version: str = ort.__version__
+        self.share = _share(self._session, device)
+        if self.share == 0:
+            raise DeviceError(
+                f"none of the model's nodes would run on {device.kind}: all are left to the CPU"
+            )
         settings = self._session.get_session_options()
         self.threads: int = settings.intra_op_num_threads
         parallel = settings.execution_mode == ort.ExecutionMode.ORT_PARALLEL
@@ -179,10 +191,10 @@ class Session:
         return session
 
     def _run(self, session: Any, feed: Mapping[str, npt.NDArray[np.int64]]) -> Any:
-        if self._device.kind == "cpu":
+        if self._device.memory is None:
             (logits,) = session.run([self._output], feed)
             return logits
-        return _run_bound(self._ort, session, feed, self._output, self._device)
+        return _run_bound(self._ort, session, feed, self._output, self._device.memory)
 
     def _check_inputs(self, path: Path) -> tuple[str, ...]:
         inputs = self._session.get_inputs()
@@ -245,12 +257,14 @@ def _start(
     path: Path,
     opened: Callable[[], AbstractContextManager[str]],
     device: Device,
+    provider: tuple[str, dict[str, Any]],
     threads: int,
     options: Mapping[str, Any] | None,
 ) -> Any:
     """An `onnxruntime.InferenceSession` on the device asked for."""
-    provider = provider_of(ort, device)
     settings = session_options(ort, threads, options)
+    if not device.is_cpu:
+        settings.add_session_config_entry(_RECORD_NODES, "1")
 
     def make(name: str) -> Any:
         return ort.InferenceSession(
@@ -270,7 +284,7 @@ def _start(
             if not raised_by(error, "onnxruntime"):
                 raise
             _blame_options(ort, options or {})
-            if device.kind != "cpu":
+            if not device.is_cpu:
                 raise DeviceError(f"onnxruntime could not start the model on {device.kind}") from error
             raise BundleError(
                 f"onnxruntime {ort.__version__} cannot load {path.name}: {_reason(error)}"
@@ -282,6 +296,18 @@ def _start(
     if started != provider[0]:
         raise DeviceError(f"asked for {provider[0]}, and onnxruntime started {started} instead")
     return session
+
+
+def _share(session: Any, device: Device) -> float | None:
+    """The share of the model's nodes that the device was given, 0 to 1; None where onnxruntime (before 1.24) cannot say."""
+    if device.is_cpu:
+        return 1.0
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        return None
+    counts: dict[str, int] = {}
+    for part in session.get_provider_graph_assignment_info():
+        counts[part.ep_name] = counts.get(part.ep_name, 0) + len(part.get_nodes())
+    return counts.get(device.provider, 0) / max(1, sum(counts.values()))
 
 
 def _blame_options(ort: Any, options: Mapping[str, Any]) -> None:
@@ -297,10 +323,9 @@ def _blame_options(ort: Any, options: Mapping[str, Any]) -> None:
 
 
 def _run_bound(
-    ort: Any, session: Any, feed: Mapping[str, npt.NDArray[np.int64]], output: str, device: Device
+    ort: Any, session: Any, feed: Mapping[str, npt.NDArray[np.int64]], output: str, place: tuple[str, int]
 ) -> Any:
     """One copy of each input to the device and one of the logits back; nothing else crosses over."""
-    place = (device.kind, device.index)
     binding = session.io_binding()
     for name, values in feed.items():
         binding.bind_ortvalue_input(name, ort.OrtValue.ortvalue_from_numpy(values, *place))

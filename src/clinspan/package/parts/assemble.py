@@ -166,7 +166,7 @@ def _goes_along(path: Path) -> bool:
 def choose_model(path: str | None, precision: str | None) -> tuple[Bundle, str]:
     """Open the bundle to pack, by default the starter, and choose its precision."""
     bundle = open_bundle(STARTER if path is None else path)
-    return bundle, bundle.precision(precision, "cpu")
+    return bundle, bundle.precision(precision)
 
 
 def add_bytecode(stage: Stage, interpreter: str, *, prefix: str) -> None:
