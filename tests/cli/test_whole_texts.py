@@ -97,22 +97,116 @@ def test_a_text_that_cannot_be_read_has_its_error_in_its_place(embedder: Path, t
     assert not (tmp_path / "none.npy").exists()
 
 
+def test_vectors_go_into_a_parquet_file(embedder: Path, tmp_path: Path) -> None:
+    """A row a text, float32 lists of one length; a text that failed has none, and its error."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path, out = tmp_path / "a.jsonl", tmp_path / "out.parquet"
+    path.write_text('{"text": "Fever."}\n{"text": 3}\n{"text": "Cough."}\n', encoding="utf-8")
+    common = ["embed", "--model", str(embedder), str(path), "-f", "parquet", "-o", str(out)]
+    assert main([*common, "--on-error", "skip"]) == 1
+    found = parquet.read_table(out)
+    kind = found.schema.field("vector").type
+    assert (kind.list_size, str(kind.value_type)) == (4, "float")
+    vectors = found.column("vector").to_pylist()
+    assert vectors[1] is None
+    expected = Embedder.load(embedder, threads=1).embed(["Fever.", "Cough."])
+    assert np.array_equal(np.array([vectors[0], vectors[2]], np.float32), expected)
+    assert [error is None for error in found.column("error").to_pylist()] == [True, False, True]
+
+
 @pytest.mark.parametrize("command", ["classify", "embed"])
 def test_a_run_that_was_stopped_is_resumed(
     command: str, classifier: Path, embedder: Path, notes: Path, tmp_path: Path
 ) -> None:
-    """Into the same bytes; other results are refused."""
+    """Into the same bytes, wherever it was stopped."""
     model = classifier if command == "classify" else embedder
-    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
-    common = [command, "--model", str(model), str(notes), "-f", "jsonl"]
-    assert main([*common, "-o", str(whole)]) == 0
-    part.write_bytes(b"".join(whole.read_bytes().splitlines(keepends=True)[:2]) + b'{"id": "n2"')
-    assert main([*common, "--resume", "-o", str(part)]) == 0
-    assert part.read_bytes() == whole.read_bytes()
-    assert main([*common, "--resume", "--window", "9", "-o", str(part)]) == 1
-    other = tmp_path / "other.txt"
-    other.write_text("Fever.", encoding="utf-8")
-    assert main([command, "--model", str(model), str(other), "-f", "jsonl", "--resume", "-o", str(part)]) == 1
+    out = tmp_path / "out.jsonl"
+    common = [command, "--model", str(model), str(notes), "-f", "jsonl", "-o", str(out)]
+    assert main(common) == 0
+    whole = out.read_bytes()
+    for cut in (0, 5, len(whole) // 2, len(whole) - 1, len(whole)):
+        out.write_bytes(whole[:cut])
+        assert main([*common, "--resume"]) == 0
+        assert out.read_bytes() == whole
+
+
+CHANGES = {
+    "window": (["--window", "9"], "another window"),
+    "truncate": (["--truncate"], "another truncate"),
+    "threshold": (["--threshold", "0.01"], "another threshold"),
+    "format": (["-f", "huggingface"], "another format"),
+    "pair": (["--pair-field", "text"], "another pair_field"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_resume_refuses_what_another_run_made(
+    case: str, classifier: Path, notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Other options, even where no score changes by them; the file stays as it is."""
+    options, message = CHANGES[case]
+    out = tmp_path / "out.jsonl"
+    common = ["classify", "--model", str(classifier), str(notes), "-f", "jsonl", "-o", str(out)]
+    assert main(common) == 0
+    before = out.read_bytes()
+    assert main([*common, "--resume", *options]) == 1
+    assert message in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("field", ["text", "other"])
+def test_resume_refuses_another_text_of_a_pair(
+    field: str, classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both texts of each pair that is done are compared."""
+    row, out = {"id": "a", "text": "Fever.", "other": "No fever."}, tmp_path / "out.jsonl"
+    source = tmp_path / "in.jsonl"
+    common = ["classify", "--model", str(classifier), str(source), "-f", "jsonl", "--pair-field", "other"]
+    source.write_text(json.dumps(row), encoding="utf-8")
+    assert main([*common, "-o", str(out)]) == 0
+    source.write_text(json.dumps({**row, field: row[field] + " "}), encoding="utf-8")
+    assert main([*common, "-o", str(out), "--resume"]) == 1
+    assert "line 1: its note has another text now" in capsys.readouterr().err
+
+
+def test_a_row_without_its_second_text_fails_alone(
+    classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a row, in a table without the column, and in a note without rows; the others have their labels."""
+    source, note, table = tmp_path / "in.jsonl", tmp_path / "a.txt", tmp_path / "in.csv"
+    source.write_text('{"text": "A", "b": "B"}\n{"text": "A"}\n{"text": "A", "b": "C"}\n', encoding="utf-8")
+    note.write_text("Fever.", encoding="utf-8")
+    table.write_text("text\nFever.\n", encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    given = [str(source), str(note), str(table), "--pair-field", "b", "-f", "jsonl", "--on-error", "skip"]
+    assert main(["classify", "--model", str(classifier), *given, "-o", str(out)]) == 1
+    errors = [row.get("error", "") for row in rows(out)]
+    assert [bool(error) for error in errors] == [False, True, False, True, True]
+    assert "the field 'b' is missing" in errors[1]
+    assert "a pair is a row with the field 'b' too" in errors[3]
+    assert "names no column 'b': --pair-field" in errors[4]
+
+
+def test_no_name_or_label_is_obeyed_by_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids of rows may hold what a terminal obeys; the table shows it, and lines of JSON escape it."""
+    model = text_bundles.classifier(tmp_path / "b")
+    source = tmp_path / "in.jsonl"
+    source.write_text(json.dumps({"id": "a\x1b[2Jb\x9bc", "text": "Fever."}), encoding="utf-8")
+    for form in ("table", "jsonl", "huggingface"):
+        assert main(["classify", "--model", str(model), str(source), "-f", form]) == 0
+        shown = capsys.readouterr().out
+        assert "\x1b" not in shown
+        assert "\x9b" not in shown
+
+
+def test_results_have_the_shape_of_the_pipeline(classifier: Path, tmp_path: Path) -> None:
+    """All labels of a note, as transformers' text-classification gives them with top_k=None."""
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("Fever.", encoding="utf-8")
+    given = [str(source), "-f", "huggingface", "-o", str(out)]
+    assert main(["classify", "--model", str(classifier), *given]) == 0
+    scores = Classifier.load(classifier, threads=1).classify("Fever.")
+    assert rows(out)[0]["labels"] == [{"label": one.label, "score": one.score} for one in scores]
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ class ResultLine:
     Attributes:
         where: file and line.
         id: of the note.
-        error: why the note has no spans; None if it has.
-        spans: how many it has.
+        error: why the note has no result; None if it has.
+        found: how many spans, labels or numbers it has.
         line: as written, without its line end.
         end: bytes of the file up to and with this line.
     """
@@ -41,7 +41,7 @@ class ResultLine:
     where: str
     id: str
     error: str | None
-    spans: int
+    found: int
     line: str
     end: int
 
@@ -72,7 +72,7 @@ def _parse(line: bytes, where: str, end: int) -> ResultLine:
     if line.startswith(LINE_BEGIN):
         row = parse_object(line, where, error=lambda _: _not_ours(where))
         error = row.get("error")
-        # Each format of lines has one list at least, and its first holds the spans.
+        # Each format of lines has one list at least, and its first holds what was found.
         lists = [value for value in row.values() if isinstance(value, list)]
         if isinstance(row["id"], str) and (lists or isinstance(error, str)):
             count = len(lists[0]) if lists else 0

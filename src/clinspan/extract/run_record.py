@@ -20,8 +20,8 @@ from typing import Any
 
 from clinspan.errors import InputError
 from clinspan.extract.folder import RUN_SUFFIX
-from clinspan.extract.outcomes import Failure, Result
 from clinspan.strict_json import parse_object
+from clinspan.texts import Text
 
 _LINE = re.compile(rb"(?:[0-9a-f]{32}|-)\n")
 _FAILED = "-"
@@ -78,7 +78,7 @@ class RunRecord:
                 self._end += len(line)
                 yield line[:-1].decode("ascii")
 
-    def is_of(self, digest: str, text: str) -> bool:
+    def is_of(self, digest: str, text: Text) -> bool:
         """Say whether a hash that `earlier` gave is of a text."""
         return digest == self._digest(text)
 
@@ -101,19 +101,21 @@ class RunRecord:
             with _named(self.path):
                 os.fsync(self._file.fileno())
 
-    def add(self, outcome: Result | Failure) -> None:
-        """Write the hash of a note whose result is about to be written.
+    def add(self, text: Text | None) -> None:
+        """Write the hash of a note or a pair whose result is about to be written; None for one that failed.
 
         Raises:
             InputError: it cannot be written.
         """
-        digest = _FAILED if isinstance(outcome, Failure) else self._digest(outcome.note.text)
+        digest = _FAILED if text is None else self._digest(text)
         assert self._file is not None
         with _named(self.path):
             self._file.write(f"{digest}\n".encode())
 
-    def _digest(self, text: str) -> str:
-        data = text.encode("utf-8", "surrogatepass")
+    def _digest(self, text: Text) -> str:
+        # The length of the first text says where it ends.
+        whole = text if isinstance(text, str) else f"{len(text[0])}:{text[0]}{text[1]}"
+        data = whole.encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, key=self._salt.encode()[:64], digest_size=16).hexdigest()
 
 

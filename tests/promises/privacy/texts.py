@@ -75,18 +75,34 @@ def embed(place: Place, content: str, *arguments: str) -> None:
     assert main(["embed", "--model", str(folder), place.write("notes.jsonl", content), *arguments]) == 1
 
 
-def resumed(place: Place, line: str) -> None:
-    done = place.root / "inputs" / "done.jsonl"
-    done.parent.mkdir(exist_ok=True)
-    done.write_text(line + "\n", encoding="utf-8")
-    embed(place, json.dumps({"id": "a", "text": NOTE}), "--resume", "-o", str(done))
+def resumed(place: Place, *, earlier: str, now: str) -> None:
+    """A file of results made of `earlier`, and continued with `now`."""
+    folder = text_bundles.embedder(place.root / "inputs" / "vectors")
+    out = str(place.root / "inputs" / "done.jsonl")
+    run = ["embed", "--model", str(folder), "-o", out]
+    assert main([*run, place.write("notes.jsonl", earlier)]) == 0
+    assert main([*run, place.write("notes.jsonl", now), "--resume"]) == 1
+
+
+def paired(place: Place) -> None:
+    folder = text_bundles.classifier(place.root / "inputs" / "texts")
+    note = place.write("note.txt", NOTE)
+    assert main(["classify", "--model", str(folder), note, "--pair-field", "b"]) == 1
 
 
 BAD = json.dumps({"id": "a", "text": [NOTE]})
 path("embed stops at a bad line", lambda place: embed(place, BAD))
 path(
     "embed into nowhere",
-    lambda place: embed(place, BAD, "-f", "npy", "-o", str(place.root / "none" / "a.npy")),
+    lambda place: embed(place, BAD, "-f", "npy", "-o", place.write("f", "") + "/a.npy"),
 )
-path("embed resumes other notes", lambda place: resumed(place, json.dumps({"id": "b", "vector": [1.0]})))
-path("embed resumes other results", lambda place: resumed(place, json.dumps({"id": "a", "vector": [1.0]})))
+ROW = {"id": "a", "text": NOTE}
+path(
+    "embed resumes other notes",
+    lambda place: resumed(place, earlier=json.dumps(ROW), now=json.dumps({**ROW, "id": "b"})),
+)
+path(
+    "embed resumes other texts",
+    lambda place: resumed(place, earlier=json.dumps(ROW), now=json.dumps({**ROW, "text": f"{NOTE} "})),
+)
+path("classify a pair of one", paired)

@@ -28,11 +28,13 @@ class Entry:
         id: as in `Note`; the line number if the line cannot be read.
         where: file, or file and line.
         read: returns the text, or raises InputError, whose message names `where` and contains nothing of the text.
+        second: a second text of the same row, where one is asked for.
     """
 
     id: str
     where: str
     read: Callable[[], str]
+    second: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class ReadOptions:
         kind: what every file holds, one of `kinds.KINDS`; None to see it by name and content.
         left_out: counts, by kind, the files in folders that are not notes.
         encoding: of the files' text; None for UTF-8.
+        second_field: field or column that holds a second text of a row; None where there is one text.
     """
 
     text_field: str = "text"
@@ -56,6 +59,12 @@ class ReadOptions:
     kind: str | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     encoding: str | None = None
+    second_field: str | None = None
+
+    @property
+    def text_fields(self) -> list[str]:
+        """The fields or columns that must hold a text."""
+        return [self.text_field] if self.second_field is None else [self.text_field, self.second_field]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +99,18 @@ def failing(name: str, where: str, problem: str) -> Entry:
 
 def from_row(row: Mapping[str, object], name: str, where: str, options: ReadOptions) -> Entry:
     """Make the entry of a JSON object or a table's row; `name` is its name if it gives none."""
-    given, text = row.get(options.id_field), row.get(options.text_field)
+    given = row.get(options.id_field)
     if isinstance(given, dict | list):
         return failing(
             name, where, f"{where}: the field {options.id_field!r} is {kind(given)}, expected a name"
         )
     name = name if given in (None, "") else str(given)
-    if not isinstance(text, str):
-        return failing(
-            name, where, f"{where}: the field {options.text_field!r} is {kind(text)}, expected a string"
-        )
-    return Entry(name, where, lambda: text)
+    texts: list[str] = []
+    for field_name in options.text_fields:
+        text = row.get(field_name)
+        if not isinstance(text, str):
+            return failing(
+                name, where, f"{where}: the field {field_name!r} is {kind(text)}, expected a string"
+            )
+        texts.append(text)
+    return Entry(name, where, lambda: texts[0], *texts[1:])

@@ -73,11 +73,12 @@ def separated(source: Source, stream: BinaryIO, form: str, options: ReadOptions)
     number, problem = 0, ""
     try:
         columns, separator = _columns(text.readline(), form, options)
-        if options.text_field not in columns:
-            raise InputError(
-                f"{source.path}: the first line names no column {options.text_field!r}: --text-field names the one "
-                "that holds the note"
-            )
+        for wanted in options.text_fields:
+            if wanted not in columns:
+                raise InputError(
+                    f"{source.path}: the first line names no column {wanted!r}: {_flag(wanted, options)} names the one "
+                    "that holds the note"
+                )
         for number, row in enumerate(csv.reader(text, delimiter=separator, strict=True), start=1):
             if row:
                 yield _row(row, columns, number, source, options)
@@ -90,6 +91,10 @@ def separated(source: Source, stream: BinaryIO, form: str, options: ReadOptions)
     if problem or not number:
         after = f", after row {number}" if number else ""
         yield failing(source.name, str(source.path), f"{source.path}{after}: {problem or 'no row to read'}")
+
+
+def _flag(column: str, options: ReadOptions) -> str:
+    return "--text-field" if column == options.text_field else "--pair-field"
 
 
 def _columns(line: str, form: str, options: ReadOptions) -> tuple[list[str], str]:
@@ -123,13 +128,13 @@ def parquet(source: Source, options: ReadOptions) -> Iterator[Entry]:
 
     try:
         with reader.ParquetFile(source.path) as file:
-            wanted = [
-                name for name in (options.text_field, options.id_field) if name in file.schema_arrow.names
-            ]
-            if options.text_field not in wanted:
-                raise InputError(
-                    f"{source.path}: no column {options.text_field!r}: --text-field names the one that holds the note"
-                )
+            names = file.schema_arrow.names
+            for needed in options.text_fields:
+                if needed not in names:
+                    raise InputError(
+                        f"{source.path}: no column {needed!r}: {_flag(needed, options)} names the one that holds the note"
+                    )
+            wanted = [*options.text_fields, *({options.id_field} & set(names))]
             number = 0
             for batch in file.iter_batches(batch_size=256, columns=wanted):
                 for row in batch.to_pylist():
