@@ -195,6 +195,11 @@ class Classifier(LoadedModel):
         return [one for one in scores if one.score >= limits[one.label]]
 
     @property
+    def reads_pairs(self) -> bool:
+        """Whether the model takes pairs of texts and nothing else."""
+        return self._scoring.pairs
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the labels, in the model's order."""
         return self._scoring.names

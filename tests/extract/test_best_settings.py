@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.support.tiny import text_bundles
 
 from clinspan import InputError, LoadOptions, Recognizer
 from clinspan.cli.main import main
 from clinspan.extract.best_settings import NOTE, Speed, best, settings
+from clinspan.extract.models.by_task import load_any
+from clinspan.text.merge import Scoring
 
 
 def timing(name: str, throughput: float, message: float = 1.0) -> Speed:
@@ -41,6 +44,21 @@ def test_a_saved_profile_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "default" in out
     assert "best by throughput" in out
     assert Recognizer.load(options=LoadOptions(profile=profile)).recognize("She has pneumonia.")
+
+
+@pytest.mark.parametrize("kind", ["labels", "pairs", "vectors"])
+def test_models_of_every_task_are_timed(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Classifiers, those of pairs too, and embedders: a row a setting, and a profile that loads."""
+    folder, profile = tmp_path / "b", tmp_path / "profile.json"
+    if kind == "vectors":
+        text_bundles.embedder(folder)
+    else:
+        text_bundles.classifier(folder, Scoring(text_bundles.LABELS, pairs=kind == "pairs"))
+    assert main(["bench", "--model", str(folder), "--seconds", "1", "--save", str(profile)]) == 0
+    assert "best by throughput" in capsys.readouterr().out
+    assert load_any(folder, LoadOptions(profile=profile)).report().model == "tiny"
 
 
 def test_what_is_given_wins_over_the_profile(tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ def test_internal_failure(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError(f"cannot read {SECRET}")
 
-    monkeypatch.setattr(service._recognizer, "pipe", fail)
+    monkeypatch.setattr(Recognizer, "pipe", fail)
     answer = make_handler(service)({"text": SECRET}, Context())
     assert answer["statusCode"] == 500
     assert answer["error"]["id"] == "request-1"

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from clinspan.bundle.load_options import LoadOptions
-from clinspan.bundle.manifest import open_bundle
-from clinspan.bundle.tasks import TEXTS, TOKENS, VECTORS, task_of
 from clinspan.classifier import Classifier
 from clinspan.cli.console import UsageError, exists, named
 from clinspan.embedder import Embedder
 from clinspan.errors import InputError
+from clinspan.extract.models import by_task
+from clinspan.extract.models.by_task import AnyModel
 from clinspan.recognizer import Recognizer
 
 Model = TypeVar("Model")
@@ -63,13 +63,9 @@ def load_embedder(options: argparse.Namespace) -> Embedder:
     return _loaded(Embedder.load, options)
 
 
-def load_any(options: argparse.Namespace) -> Recognizer | Classifier | Embedder:
+def load_any(options: argparse.Namespace) -> AnyModel:
     """Load the model that the flags ask for, whatever it is for; raises as `load`."""
-    check_model(options.model)
-    task = TOKENS if options.model is None else task_of(open_bundle(options.model).head)
-    if task == TEXTS:
-        return load_classifier(options)
-    return load_embedder(options) if task == VECTORS else load(options)
+    return _loaded(by_task.load_any, options)
 
 
 def _loaded(loader: Callable[..., Model], options: argparse.Namespace) -> Model:

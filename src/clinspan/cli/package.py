@@ -149,7 +149,9 @@ def _report(made: Package, target: Target, last: str) -> None:
     write_stdout(f"left out      {sum(made.left_out.values()) / 1e6:,.1f} MB that inference never imports")
     write_stdout(f"binaries      {made.binaries}, all {target.arch}")
     if made.tested is not None:
-        write_stdout(f"self-test     passed alone in Python {target.python}: {made.tested.spans} spans")
+        write_stdout(
+            f"self-test     passed alone in Python {target.python}: {made.tested.found} {made.tested.what}"
+        )
     elif target.is_host:
         write_stdout(
             f"self-test     NOT RUN: no Python {target.python} found here; name one with --interpreter"

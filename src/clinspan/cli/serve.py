@@ -9,7 +9,7 @@ import threading
 from types import FrameType
 
 from clinspan.cli.console import DONE, FAILED, UsageError, say
-from clinspan.cli.load_flags import add_load_flags, load
+from clinspan.cli.load_flags import add_load_flags, load_any
 from clinspan.serving import RequestLimits, Service, logs
 from clinspan.serving.server.http import Server
 from clinspan.serving.server.routes import Routes
@@ -49,8 +49,8 @@ def run(options: argparse.Namespace) -> int:
     if options.timeout <= 0 or options.grace < 0:
         raise UsageError("--timeout and --grace are seconds, more than 0")
     logs.configure(os.environ.get("CLINSPAN_LOG_LEVEL", "INFO"))
-    recognizer = load(options)
-    routes = Routes(Service(recognizer, RequestLimits.read(os.environ)))
+    model = load_any(options)
+    routes = Routes(Service(model, RequestLimits.read(os.environ)))
     try:
         server = Server(routes, options.host, options.port, seconds=options.timeout)
     except (OSError, OverflowError) as error:
@@ -67,5 +67,5 @@ def run(options: argparse.Namespace) -> int:
     while not stopping.wait(1.0):  # without a limit, a signal would not wake it on every system
         pass
     done = server.stop(seconds=options.grace)
-    recognizer.close()
+    model.close()
     return DONE if done else FAILED

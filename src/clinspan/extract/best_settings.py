@@ -14,7 +14,7 @@ from typing import Any
 
 from clinspan.bundle.load_options import LoadOptions
 from clinspan.engine.cores import available_cores
-from clinspan.recognizer import Recognizer
+from clinspan.extract.models.by_task import ask_many, ask_one, load_any
 
 # Written for this purpose; describes nobody.
 MESSAGE = (
@@ -66,7 +66,7 @@ def measure(
     """Time a bundle with each setting.
 
     Args:
-        path: as in `Recognizer.load`.
+        path: of a model of any task; None for the bundled starter.
         notes: texts to time on, at least one; None for one of our own, many times.
         seconds: about how long all of it may take.
     """
@@ -80,14 +80,14 @@ def _time(
     name: str, path: str | Path | None, options: Mapping[str, Any], notes: Sequence[str], seconds: float
 ) -> Speed:
     began = time.perf_counter()
-    recognizer = Recognizer.load(path, options=LoadOptions(**options))
+    model = load_any(path, LoadOptions(**options))
     load = time.perf_counter() - began
     for _ in range(3):
-        recognizer.recognize(MESSAGE)
+        ask_one(model, MESSAGE)
     time.sleep(min(1.0, 2 * load))  # the session for lone messages loads in the background
-    message = _median_of(lambda: recognizer.recognize(MESSAGE), seconds)
-    note = _median_of(lambda: recognizer.recognize(max(notes, key=len)), seconds)
-    many = _median_of(lambda: list(recognizer.pipe(notes)), 2 * seconds)
+    message = _median_of(lambda: ask_one(model, MESSAGE), seconds)
+    note = _median_of(lambda: ask_one(model, max(notes, key=len)), seconds)
+    many = _median_of(lambda: list(ask_many(model, notes)), 2 * seconds)
     return Speed(name, options, load, message * 1000, note * 1000, sum(map(len, notes)) / many / 1000)
 
 

@@ -10,7 +10,13 @@ from typing import Any
 from clinspan.engine.cores import available_cores
 from clinspan.errors import InputError
 
-OPTIONS = ("threshold", "aggregation", "timeout", "assertion", "regimens")
+# The options of each thing that a model may do for a request.
+VERB_OPTIONS = {
+    "recognize": ("threshold", "aggregation", "timeout", "assertion", "regimens"),
+    "classify": ("threshold", "truncate", "timeout"),
+    "embed": ("normalize", "truncate", "timeout"),
+}
+OPTIONS = (*VERB_OPTIONS["recognize"], "truncate", "normalize")
 
 # Memory that comes with one full vCPU in AWS Lambda, in MB
 # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from clinspan import strict_json
 from clinspan.errors import ClinspanError
-from clinspan.extract.notes import Note
-from clinspan.serving.limits import RequestLimits
+from clinspan.serving.limits import VERB_OPTIONS, RequestLimits
 from clinspan.strict_json import kind
 from clinspan.text.decode import AGGREGATIONS, Aggregation, Threshold
 
+# The second text of a pair, as transformers names it.
+_SECOND = "text_pair"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -28,6 +29,15 @@ class RequestError(ClinspanError):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestNote:
+    """A note of a request, with the name that its answer carries; of a pair, its second text too."""
+
+    id: str
+    text: str
+    second: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """The notes to read, and how.
 
@@ -36,15 +46,18 @@ class Request:
         single: the request has `text`, and its answer has no id.
         threshold, aggregation, timeout: as in `Recognizer.recognize`.
         assertion, regimens: whether to say what the note says of its spans, and how each drug is taken.
+        truncate, normalize: as in `Classifier.classify` and `Embedder.embed`.
     """
 
-    notes: tuple[Note, ...]
+    notes: tuple[RequestNote, ...]
     single: bool
     threshold: Threshold = 0.0
     aggregation: Aggregation | None = None
     timeout: float | None = None
     assertion: bool = False
     regimens: bool = False
+    truncate: bool = False
+    normalize: bool = False
 
 
 def parse_json(body: bytes | str, limits: RequestLimits) -> Any:
@@ -68,25 +81,36 @@ def parse_json(body: bytes | str, limits: RequestLimits) -> Any:
     return strict_json.parse_json(text, "the body", error=partial(RequestError, 400, "not_json"))
 
 
-def parse_request(data: object, limits: RequestLimits) -> Request:
+def parse_request(data: object, limits: RequestLimits, verb: str = "recognize") -> Request:
     """Check a request.
 
     Args:
         data: the JSON value.
         limits: what it may ask for.
+        verb: what the model does, one of `VERB_OPTIONS`.
 
     Raises:
         RequestError: 400 a field is unknown, missing or of the wrong kind, 413 it holds too much.
     """
     if not isinstance(data, dict):
         raise _wrong(f"the request is {kind(data)}: expected an object with text or notes")
-    fields = {"text", "notes", *OPTION_CHECKS}
+    texts = ("text", _SECOND) if verb == "classify" else ("text",)
+    fields = {"notes", *texts, *VERB_OPTIONS[verb]}
+    others = sorted((set(data) & {_SECOND, *OPTION_CHECKS}) - fields)
+    if others:
+        raise _wrong(
+            f"the model here can {verb}, and {others[0]} is not for that: expected some of "
+            f"{', '.join(sorted(fields))}"
+        )
     if not set(data) <= fields:
         raise _wrong(f"the request has an unknown field: expected some of {', '.join(sorted(fields))}")
     if ("text" in data) == ("notes" in data):
         raise _wrong("expected either text or notes in the request, and not both")
-    notes = (Note("", _text(data["text"], "text")),) if "text" in data else _notes(data["notes"], limits)
-    characters = sum(len(note.text) for note in notes)
+    if "notes" in data and _SECOND in data:
+        raise _wrong(f"{_SECOND} goes beside text, in each of the notes")
+    single = {name: data[name] for name in texts if name in data}
+    notes = (_note(single, ""),) if "text" in data else _notes(data["notes"], limits, texts)
+    characters = sum(len(note.text) + len(note.second or "") for note in notes)
     if characters > limits.max_characters:
         raise RequestError(
             413,
@@ -103,29 +127,38 @@ def parse_request(data: object, limits: RequestLimits) -> Request:
     return Request(notes, "text" in data, **options)
 
 
-def _notes(rows: object, limits: RequestLimits) -> tuple[Note, ...]:
+def _notes(rows: object, limits: RequestLimits, texts: Sequence[str]) -> tuple[RequestNote, ...]:
     if not isinstance(rows, list):
         raise _wrong(f"notes is {kind(rows)}: expected a list of objects with id and text")
     if len(rows) > limits.max_notes:
         raise RequestError(
             413, "too_large", f"there are {len(rows)} notes, and at most {limits.max_notes} are allowed"
         )
-    notes = tuple(_note(row, number) for number, row in enumerate(rows))
+    notes = tuple(_row(row, number, texts) for number, row in enumerate(rows))
     if len({note.id for note in notes}) < len(notes):
         raise _wrong("two notes have the same id: give each its own, or leave the ids out")
     return notes
 
 
-def _note(row: object, number: int) -> Note:
+def _row(row: object, number: int, texts: Sequence[str]) -> RequestNote:
     where = f"notes[{number}]"
     if not isinstance(row, dict):
         raise _wrong(f"{where} is {kind(row)}: expected an object with id and text")
-    if not set(row) <= {"id", "text"}:
-        raise _wrong(f"{where} has an unknown field: expected id and text")
+    if not set(row) <= {"id", *texts}:
+        raise _wrong(f"{where} has an unknown field: expected id and {' and '.join(texts)}")
     name = row.get("id", number)
     if isinstance(name, bool) or not isinstance(name, str | int):
         raise _wrong(f"{where}.id is {kind(name)}: expected a string or an integer")
-    return Note(_text(str(name), f"{where}.id"), _text(row.get("text"), f"{where}.text"))
+    return _note(row, _text(str(name), f"{where}.id"), f"{where}.")
+
+
+def _note(row: Mapping[str, object], name: str, where: str = "") -> RequestNote:
+    second = row.get(_SECOND)
+    return RequestNote(
+        name,
+        _text(row.get("text"), f"{where}text"),
+        None if second is None else _text(second, f"{where}{_SECOND}"),
+    )
 
 
 def _text(value: object, where: str) -> str:
@@ -176,6 +209,8 @@ OPTION_CHECKS: dict[str, Callable[[object], Any]] = {
     "timeout": _timeout,
     "assertion": _switch("assertion"),
     "regimens": _switch("regimens"),
+    "truncate": _switch("truncate"),
+    "normalize": _switch("normalize"),
 }
 
 

@@ -6,18 +6,19 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clinspan import __version__
+from clinspan.bundle.load_options import LoadOptions
+from clinspan.embedder import Embedder
 from clinspan.errors import DeadlineError, InputError
-from clinspan.extract.meaning import Asked, meaning_rows
-from clinspan.recognizer import Recognizer
+from clinspan.extract.models.by_task import AnyModel, load_any
 from clinspan.serving import logs
 from clinspan.serving.limits import RequestLimits, threads
 from clinspan.serving.request import Request, RequestError, parse_json, parse_request
-from clinspan.text.decode import Span
+from clinspan.serving.verbs import verb_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,21 @@ class Answer:
 
 
 class Service:
-    """A loaded model and the limits under which it answers. May be shared by many threads."""
+    """A loaded model of any task and the limits under which it answers. May be shared by many threads.
 
-    def __init__(self, recognizer: Recognizer, limits: RequestLimits, *, load_ms: float = 0.0) -> None:
-        report = recognizer.report()
+    Attributes:
+        limits: what a request may ask for.
+        verb: what the model does for one.
+        task: of the model, as the Hub names it.
+        model: which it is.
+    """
+
+    def __init__(self, model: AnyModel, limits: RequestLimits, *, load_ms: float = 0.0) -> None:
+        report = model.report()
         self.limits = limits
-        self._recognizer = recognizer
+        self.verb = verb_of(model)
+        self.task = report.task
+        self._dimension = model.dimension if isinstance(model, Embedder) else None
         self._labels = frozenset(report.labels)
         self.model = {
             "name": report.model,
@@ -67,13 +77,11 @@ class Service:
         logs.configure(environment.get("CLINSPAN_LOG_LEVEL", "INFO"))
         limits = RequestLimits.read(environment)
         began = time.perf_counter()
-        recognizer = Recognizer.load(
-            environment.get("CLINSPAN_MODEL") or None,
-            precision=environment.get("CLINSPAN_PRECISION") or None,
-            threads=threads(environment),
-        )
-        service = cls(recognizer, limits, load_ms=_ms_since(began))
-        logs.write("loaded", model=service.model, ms=service._load_ms, threads=recognizer.report().workers)
+        precision = environment.get("CLINSPAN_PRECISION") or None
+        options = LoadOptions(precision=precision, threads=threads(environment))
+        model = load_any(environment.get("CLINSPAN_MODEL") or None, options)
+        service = cls(model, limits, load_ms=_ms_since(began))
+        logs.write("loaded", model=service.model, ms=service._load_ms, threads=model.report().workers)
         return service
 
     def answer(
@@ -141,7 +149,9 @@ class Service:
 
     def describe(self) -> Answer:
         """Say which model is loaded and what it finds: the answer to a health check."""
-        body = {"model": self.model, "labels": sorted(self._labels)}
+        body: dict[str, Any] = {"model": self.model, "task": self.task, "labels": sorted(self._labels)}
+        if self._dimension is not None:
+            body["dimension"] = self._dimension
         return Answer(200, body, json.dumps(body))
 
     def _answer(
@@ -152,25 +162,18 @@ class Service:
         facts: dict[str, Any],
         quoted: bool,
     ) -> Answer:
-        request = parse_request(read(), self.limits)
+        request = parse_request(read(), self.limits, self.verb.name)
         self._check_labels(request)
-        facts.update(notes=len(request.notes), characters=sum(len(note.text) for note in request.notes))
+        facts.update(notes=len(request.notes), characters=_characters(request))
         timeout = self.limits.seconds(seconds, request.timeout)
         if timeout is not None:
             timeout -= time.perf_counter() - began
             if timeout <= 0:
                 raise DeadlineError("no time was left to read the notes: nothing was started")
         parsed = time.perf_counter()
-        found = list(
-            self._recognizer.pipe(
-                [note.text for note in request.notes],
-                threshold=request.threshold,
-                aggregation=request.aggregation,
-                timeout=timeout,
-            )
-        )
-        facts["spans"] = sum(map(len, found))
-        body = _result(request, found)
+        rows = list(self.verb.rows(request, timeout))
+        facts[self.verb.counted] = sum(map(self.verb.count, rows))
+        body = _result(request, rows)
         body["model"] = self.model
         body["timings"] = {
             "load_ms": self._load_ms,
@@ -205,14 +208,14 @@ def failure(status: int, code: str, message: str, request_id: str) -> Answer:
     return Answer(status, body, json.dumps(body))
 
 
-def _result(request: Request, found: Sequence[Sequence[Span]]) -> dict[str, Any]:
-    rows = []
-    asked = Asked(request.assertion, request.regimens)
-    for note, spans in zip(request.notes, found, strict=True):
-        rows.append({"id": note.id, **meaning_rows(note.text, spans, asked)})
-    if not request.single:
-        return {"notes": rows}
-    return {name: value for name, value in rows[0].items() if name != "id"}
+def _result(request: Request, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    if request.single:
+        return rows[0]
+    return {"notes": [{"id": note.id, **row} for note, row in zip(request.notes, rows, strict=True)]}
+
+
+def _characters(request: Request) -> int:
+    return sum(len(note.text) + len(note.second or "") for note in request.notes)
 
 
 def _ms_since(began: float) -> float:

@@ -23,7 +23,7 @@ from tests.support.privacy.failing_paths import (
 
 from clinspan.serving import RequestLimits, Service, make_handler, make_http
 from clinspan.serving.request import parse_json, parse_request
-from clinspan.serving.server import kserve
+from clinspan.serving.server import hub_api, kserve
 from clinspan.serving.server.asgi import make_asgi
 from clinspan.serving.server.http import Server
 from clinspan.serving.server.routes import Routes
@@ -189,7 +189,21 @@ path(
     "server large",
     partial(served, method="POST", path="/", body=NOTE.encode(), head=length(NOTE.encode() * 99)),
 )
-path("kserve", lambda place: kserve.request({"inputs": [{"name": NOTE}]}))
+path("kserve", lambda place: kserve.request({"inputs": [{"name": NOTE}]}, "classify"))
+TENSORS = [
+    {"name": name, "datatype": "BYTES", "data": [NOTE] * count}
+    for count, name in enumerate(("text", "text_pair"))
+]
+path("kserve of uneven pairs", lambda place: kserve.request({"inputs": TENSORS}, "classify"))
+path(
+    "request for another task", lambda place: parse_request({"text": NOTE, "regimens": True}, LIMITS, "embed")
+)
+path(
+    "request with a second text beside notes",
+    lambda place: parse_request({"notes": [{"text": NOTE}], "text_pair": NOTE}, LIMITS, "classify"),
+)
+path("hub top_k", lambda place: hub_api.asking(NOTE, {"top_k": NOTE}, "classify"))
+path("hub inputs", lambda place: hub_api.asking([[NOTE]], None, "classify"))
 
 
 def by_asgi(place: Place) -> None:

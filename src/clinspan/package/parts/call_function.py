@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 NOTE = "She has pneumonia and was given ceftriaxone. No fever since 3 March.\n\n" * 20
 
@@ -31,13 +32,19 @@ def main(module: str, function: str, kind: str, *folders: str) -> None:
     standard = [os.path.realpath(place) for place in sys.path if place]
     sys.path.extend(own)
     entry = getattr(importlib.import_module(module), function)
-    if kind == "lambda":
-        answer = entry({"text": NOTE}, None)
-        status = answer["statusCode"]
-    else:
-        text, status, _ = entry(_Request(json.dumps({"text": NOTE}).encode()))
-        answer = json.loads(text)
+
+    def ask(request: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if kind == "lambda":
+            answer = entry(request, None)
+            return answer["statusCode"], answer
+        text, status, _ = entry(_Request(json.dumps(request).encode()))
+        return status, json.loads(text)
+
+    status, answer = ask({"text": NOTE})
+    if status == 400:  # a model of pairs takes no text alone
+        status, answer = ask({"text": "Was she treated?", "text_pair": NOTE})
     spans = answer.get("spans", [])
+    what = next((name for name in ("spans", "labels", "vector") if name in answer), "spans")
     modules, libraries = _modules(), _libraries()
     foreign = {path for path in modules if not _inside(path, own + standard)}
     # The system's own libraries are part of any target; those of another Python environment are not.
@@ -45,7 +52,8 @@ def main(module: str, function: str, kind: str, *folders: str) -> None:
     report = {
         "status": status,
         "error": answer.get("error"),
-        "spans": len(spans),
+        "found": len(answer.get(what, [])),
+        "what": "numbers" if what == "vector" else what,
         "exact": all(NOTE[span["start"] : span["end"]] == span["text"] for span in spans),
         "foreign": sorted(foreign),
         "used": sorted(path for path in modules | libraries if _inside(path, own)),

@@ -23,9 +23,10 @@ _ELF_MACHINES = {62: "x86_64", 183: "arm64"}
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """The result of a self-test: spans found in its note, and the files of the package that were used."""
+    """The result of a self-test: how many spans, labels or numbers its note got, and the files that were used."""
 
-    spans: int
+    found: int
+    what: str
     used: tuple[str, ...]
 
 
@@ -92,7 +93,7 @@ def self_test(
         raise PackageError("the packed function gave spans that are not the text of the self-test note")
     if found["foreign"]:
         raise PackageError(f"the packed function uses files from outside: {found['foreign'][0]}")
-    return SelfTest(found["spans"], tuple(found["used"]))
+    return SelfTest(found["found"], found["what"], tuple(found["used"]))
 
 
 def check_machine(files: Iterable[Path], target: Target) -> int:

@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 # Upper ends of the classes of the histogram, in seconds.
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -18,7 +17,9 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 class Metrics:
     """Counts of a server since it began; shared by its threads."""
 
-    def __init__(self, model: Mapping[str, str]) -> None:
+    def __init__(self, model: Mapping[str, str], counted: str = "spans") -> None:
+        """Begin at nothing; `counted` is the name of what answers hold."""
+        self._counted = counted
         self._model = model
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
@@ -57,18 +58,16 @@ class Metrics:
             return
         given = request.get("notes")
         notes = given if isinstance(given, list) else [request]
-        texts = [
-            note["text"] for note in notes if isinstance(note, dict) and isinstance(note.get("text"), str)
-        ]
+        texts = [note for note in notes if isinstance(note, dict) and isinstance(note.get("text"), str)]
+        parts = [note.get(name) for note in texts for name in ("text", "text_pair")]
         with self._lock:
             self._sizes["notes"] += len(texts)
-            self._sizes["characters"] += sum(map(len, texts))
+            self._sizes["characters"] += sum(len(part) for part in parts if isinstance(part, str))
 
-    def count_spans(self, body: Mapping[str, Any]) -> None:
-        """Count the spans of an answer."""
-        notes = body.get("notes", [body])
+    def count_found(self, number: int) -> None:
+        """Count the spans, chosen labels or vectors of an answer."""
         with self._lock:
-            self._sizes["spans"] += sum(len(note.get("spans", ())) for note in notes)
+            self._sizes[self._counted] += number
 
     def text(self) -> str:
         """Write everything in Prometheus's format."""
@@ -81,7 +80,7 @@ class Metrics:
             lines += _head("clinspan_requests_total", "counter", "Requests answered.")
             for (route, status), count in sorted(self._requests.items()):
                 lines.append(f'clinspan_requests_total{{route="{route}",status="{status}"}} {count}')
-            for name in ("notes", "characters", "spans"):
+            for name in ("notes", "characters", self._counted):
                 lines += _head(
                     f"clinspan_{name}_total", "counter", f"Number of {name} in requests and answers."
                 )

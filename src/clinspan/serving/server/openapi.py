@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from clinspan.serving.limits import VERB_OPTIONS
+
 _TEXT = {"type": "string"}
 _SPAN = {
     "type": "object",
@@ -16,44 +18,66 @@ _SPAN = {
         "score": {"type": "number"},
     },
 }
-_OPTIONS = {
+_LABEL = {
+    "type": "object",
+    "required": ["label", "score", "chosen"],
+    "properties": {"label": _TEXT, "score": {"type": "number"}, "chosen": {"type": "boolean"}},
+}
+_SWITCH = {"type": "boolean"}
+_OPTIONS: dict[str, Any] = {
     "threshold": {
         "oneOf": [{"type": "number"}, {"type": "object", "additionalProperties": {"type": "number"}}]
     },
     "aggregation": {"enum": ["first", "average", "max", "simple"]},
     "timeout": {"type": "number", "description": "seconds"},
+    "assertion": _SWITCH,
+    "regimens": _SWITCH,
+    "truncate": {**_SWITCH, "description": "read the first window only"},
+    "normalize": {**_SWITCH, "description": "bring every vector to length 1"},
 }
-_NOTE = {
-    "type": "object",
-    "required": ["text"],
-    "properties": {"id": {"type": ["string", "integer"]}, "text": _TEXT},
-    "additionalProperties": False,
+# Of each verb: the field of an answer and its schema.
+_FOUND: dict[str, tuple[str, dict[str, Any]]] = {
+    "recognize": ("spans", {"type": "array", "items": {"$ref": "#/components/schemas/Span"}}),
+    "classify": ("labels", {"type": "array", "items": {"$ref": "#/components/schemas/Label"}}),
+    "embed": ("vector", {"type": "array", "items": {"type": "number"}}),
 }
-_SPANS = {"type": "array", "items": {"$ref": "#/components/schemas/Span"}}
+
+
+def _schemas(verb: str) -> dict[str, Any]:
+    """The schemas of the requests and answers of a verb."""
+    texts = {"text": _TEXT, **({"text_pair": _TEXT} if verb == "classify" else {})}
+    options = {name: _OPTIONS[name] for name in VERB_OPTIONS[verb]}
+    note = {
+        "type": "object",
+        "required": ["text"],
+        "properties": {"id": {"type": ["string", "integer"]}, **texts},
+        "additionalProperties": False,
+    }
+    notes = {"notes": {"type": "array", "items": note}}
+    requests = [
+        {"type": "object", "required": ["text"], "properties": {**texts, **options}},
+        {"type": "object", "required": ["notes"], "properties": {**notes, **options}},
+    ]
+    found = dict([_FOUND[verb]])
+    rows = {"type": "array", "items": {"type": "object", "properties": {"id": _TEXT, **found}}}
+    about = {"model": {"type": "object"}, "timings": {"type": "object"}}
+    one = {"oneOf": [_TEXT, {"type": "object", "properties": texts}]} if verb == "classify" else _TEXT
+    inputs = {"oneOf": [one, {"type": "array", "items": one}]}
+    return {
+        **_SCHEMAS,
+        "Request": {"oneOf": requests},
+        "Answer": {"type": "object", "properties": {**found, "notes": rows, **about}},
+        "Inputs": {
+            "type": "object",
+            "required": ["inputs"],
+            "properties": {"inputs": inputs, "parameters": {"type": "object"}},
+        },
+    }
+
+
 _SCHEMAS: dict[str, Any] = {
     "Span": _SPAN,
-    "Request": {
-        "oneOf": [
-            {"type": "object", "required": ["text"], "properties": {"text": _TEXT, **_OPTIONS}},
-            {
-                "type": "object",
-                "required": ["notes"],
-                "properties": {"notes": {"type": "array", "items": _NOTE}, **_OPTIONS},
-            },
-        ]
-    },
-    "Answer": {
-        "type": "object",
-        "properties": {
-            "spans": _SPANS,
-            "notes": {
-                "type": "array",
-                "items": {"type": "object", "properties": {"id": _TEXT, "spans": _SPANS}},
-            },
-            "model": {"type": "object"},
-            "timings": {"type": "object"},
-        },
-    },
+    "Label": _LABEL,
     "Error": {
         "type": "object",
         "required": ["error"],
@@ -61,51 +85,49 @@ _SCHEMAS: dict[str, Any] = {
             "error": {"type": "object", "properties": {"code": _TEXT, "message": _TEXT, "id": _TEXT}}
         },
     },
-    "Inputs": {
-        "type": "object",
-        "required": ["inputs"],
-        "properties": {
-            "inputs": {"oneOf": [_TEXT, {"type": "array", "items": _TEXT}]},
-            "parameters": {"type": "object"},
-        },
-    },
     "Tensors": {"type": "object", "required": ["inputs"], "properties": {"inputs": {"type": "array"}}},
     "Anything": {},
 }
 _GETS = {
-    "/": "The page.",
+    "/": "The page; or which model is loaded, where it is not for entities.",
     "/healthz": "Whether the process lives.",
     "/readyz": "Whether requests are welcome; 503 while it stops.",
     "/metrics": "Counts and times for Prometheus.",
     "/openapi.json": "This document.",
-    "/recognize": "Which model is loaded, and what it finds.",
     "/v2": "The server, as KServe's protocol asks.",
     "/v2/health/live": "Whether the process lives.",
     "/v2/health/ready": "Whether requests are welcome.",
     "/v2/models/{model}": "The model's inputs and outputs.",
     "/v2/models/{model}/ready": "Whether requests are welcome.",
 }
-# Path, what it does, schema of the request, schema of the answer.
-_POSTS = {
-    "/recognize": ("Find the entities of one note or of many.", "Request", "Answer"),
-    "/": ("The same, or as Hugging Face's inference API asks.", "Inputs", "Anything"),
-    "/html": ("Find the entities of one note, as highlighted HTML.", "Request", "Anything"),
-    "/v2/models/{model}/infer": (
-        "Find the entities of notes, as KServe's protocol asks.",
-        "Tensors",
-        "Anything",
-    ),
+_DOES = {
+    "recognize": "Find the entities of",
+    "classify": "Score the labels of",
+    "embed": "Give the vector of",
 }
 
 
-def document() -> dict[str, Any]:
-    """Write the document."""
+def _posts(verb: str) -> dict[str, tuple[str, str, str]]:
+    """Path -> what it does, the schema of the request, the schema of the answer."""
+    does = _DOES[verb]
+    found = {
+        f"/{verb}": (f"{does} one note or of many.", "Request", "Answer"),
+        "/": ("The same, or as Hugging Face's inference API asks.", "Inputs", "Anything"),
+        "/v2/models/{model}/infer": (f"{does} notes, as KServe's protocol asks.", "Tensors", "Anything"),
+    }
+    if verb == "recognize":
+        found["/html"] = (f"{does} one note, as highlighted HTML.", "Request", "Anything")
+    return found
+
+
+def document(verb: str = "recognize") -> dict[str, Any]:
+    """Write the document of a server whose model does `verb`."""
     from clinspan import __version__
 
     paths: dict[str, dict[str, Any]] = {}
-    for path, summary in _GETS.items():
+    for path, summary in {**_GETS, f"/{verb}": "Which model is loaded, and what it finds."}.items():
         paths[path] = {"get": {"summary": summary, "responses": {"200": {"description": "done"}}}}
-    for path, (summary, asked, answered) in _POSTS.items():
+    for path, (summary, asked, answered) in _posts(verb).items():
         responses = {"200": {"description": "done", "content": _content(answered)}}
         for status, why in (
             ("400", "not a request"),
@@ -123,7 +145,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "clinspan", "version": __version__},
         "paths": paths,
-        "components": {"schemas": _SCHEMAS},
+        "components": {"schemas": _schemas(verb)},
     }
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 from clinspan.clinical.assertion import assertions
 from clinspan.clinical.medication import regimens
-from clinspan.interop import html, huggingface
+from clinspan.interop import html
 from clinspan.serving import logs
+from clinspan.serving.limits import VERB_OPTIONS
 from clinspan.serving.request import RequestError, parse_json
-from clinspan.serving.server import kserve
+from clinspan.serving.server import hub_api, kserve
 from clinspan.serving.server.metrics import Metrics
 from clinspan.serving.server.openapi import document
 from clinspan.serving.server.page import PAGE, POLICY
 from clinspan.serving.service import Answer, Service, failure
-from clinspan.strict_json import kind
-from clinspan.text.decode import Span
 
+_VERB_PATHS = {f"/{name}" for name in VERB_OPTIONS} | {"/html"}
 _JSON = {"content-type": "application/json"}
 # Security of the page: it loads nothing, and talks to this server alone.
 _PAGE_HEADERS = {"content-type": "text/html; charset=utf-8", "content-security-policy": POLICY}
@@ -54,7 +54,7 @@ class Routes:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.metrics = Metrics(service.model)
+        self.metrics = Metrics(service.model, service.verb.counted)
         self.ready = True
 
     def reply(self, call: HttpRequest) -> HttpReply:
@@ -74,26 +74,29 @@ class Routes:
         """Find who answers a call, and the name under which it is counted."""
         method = "GET" if call.method == "HEAD" else call.method
         path = call.path.rstrip("/") or "/"
-        model = kserve.model_path(path)
+        model, own = kserve.model_path(path), f"/{self.service.verb.name}"
         named: dict[tuple[str, str], Callable[[], HttpReply]] = {
-            ("GET", "/"): lambda: HttpReply(200, _PAGE_HEADERS, PAGE.encode()),
+            ("GET", "/"): self._page,
             ("GET", "/healthz"): lambda: _json(200, {"status": "alive"}),
             ("GET", "/readyz"): self._readiness,
             ("GET", "/metrics"): self._measures,
-            ("GET", "/openapi.json"): lambda: _json(200, document()),
-            ("GET", "/recognize"): lambda: _answer(self.service.describe()),
-            ("POST", "/recognize"): lambda: self._recognize(call),
+            ("GET", "/openapi.json"): lambda: _json(200, document(self.service.verb.name)),
+            ("GET", own): lambda: _answer(self.service.describe()),
+            ("POST", own): lambda: _answer(self._ask(call, lambda data: data)),
             ("POST", "/"): lambda: self._either(call),
-            ("POST", "/html"): lambda: self._highlight(call),
             ("GET", "/v2"): lambda: _json(200, kserve.server()),
             ("GET", "/v2/health/live"): lambda: _json(200, {"live": True}),
             ("GET", "/v2/health/ready"): self._readiness,
         }
+        if own == "/recognize":
+            named["POST", "/html"] = lambda: self._highlight(call)
         if (method, path) in named:
             return path, named[method, path]
         if model is not None:
             return "/v2/models", lambda: self._kserve(method, *model, call)
         allowed = sorted(verb for verb, other in named if other == path)
+        if not allowed and path in _VERB_PATHS:
+            return "other", lambda: _answer(self._other_task(own))
         return "other", lambda: _refused(allowed)
 
     def _readiness(self) -> HttpReply:
@@ -104,8 +107,15 @@ class Routes:
             200, {"content-type": "text/plain; version=0.0.4; charset=utf-8"}, self.metrics.text().encode()
         )
 
-    def _recognize(self, call: HttpRequest) -> HttpReply:
-        return _answer(self._ask(call, lambda data: data))
+    def _page(self) -> HttpReply:
+        """Answer with the page, which shows entities; another model says what it is."""
+        if self.service.verb.name == "recognize":
+            return HttpReply(200, _PAGE_HEADERS, PAGE.encode())
+        return _answer(self.service.describe())
+
+    def _other_task(self, own: str) -> Answer:
+        said = f"the model here is for {self.service.task}: ask {own}"
+        return failure(404, "other_task", said, "")
 
     def _ask(self, call: HttpRequest, understand: Callable[[Any], object]) -> Answer:
         """Have the service answer what `understand` makes of the body's JSON."""
@@ -116,25 +126,27 @@ class Routes:
             return request
 
         answer = self.service.answer(read, seconds=call.seconds)
-        self.metrics.count_spans(answer.body)
+        if answer.status == 200:
+            notes = answer.body.get("notes", [answer.body])
+            self.metrics.count_found(sum(map(self.service.verb.count, notes)))
         return answer
 
     def _either(self, call: HttpRequest) -> HttpReply:
         """Answer the root, where clients of the Hugging Face inference API post `{"inputs": ...}`."""
-        shape: list[str] = []
+        asked: list[hub_api.Asking] = []
+        verb = self.service.verb.name
 
         def understand(data: Any) -> object:
             if not isinstance(data, dict) or "inputs" not in data:
                 return data
-            inputs = data["inputs"]
-            shape.append("one" if isinstance(inputs, str) else "many")
-            return _hugging_face_request(inputs, data.get("parameters"))
+            asking = hub_api.asking(data["inputs"], data.get("parameters"), verb)
+            asked.append(asking)
+            return asking.request
 
         answer = self._ask(call, understand)
-        if answer.status != 200 or not shape:
+        if answer.status != 200 or not asked:
             return _answer(answer)
-        found = [huggingface.entities(map(_span, row["spans"])) for row in answer.body["notes"]]
-        return _json(200, found[0] if shape == ["one"] else found)
+        return _json(200, hub_api.reply(answer.body["notes"], asked[0], verb))
 
     def _highlight(self, call: HttpRequest) -> HttpReply:
         """Answer the page: the note as HTML, with assertions and regimens."""
@@ -149,7 +161,7 @@ class Routes:
         answer = self._ask(call, understand)
         if answer.status != 200:
             return _answer(answer)
-        (note,), spans = texts, [_span(row) for row in answer.body["spans"]]
+        (note,), spans = texts, [hub_api.span(row) for row in answer.body["spans"]]
         shown = html.section(note, spans, assertions=assertions(note, spans), regimens=regimens(note, spans))
         return _json(200, {"html": shown, "spans": len(spans)})
 
@@ -159,37 +171,19 @@ class Routes:
         if (method, action) == ("GET", "ready"):
             return self._readiness()
         if (method, action) == ("GET", ""):
-            return _json(200, kserve.model(name))
+            return _json(200, kserve.model(name, self.service.verb.name))
         if (method, action) != ("POST", "infer"):
             return _refused(["POST"] if action == "infer" else ["GET"])
         ids: list[str] = []
 
         def understand(data: Any) -> object:
             ids.append(str(data["id"]) if isinstance(data, dict) and isinstance(data.get("id"), str) else "")
-            return kserve.request(data)
+            return kserve.request(data, self.service.verb.name)
 
         answer = self._ask(call, understand)
         if answer.status != 200:
             return _answer(answer)
-        return _json(200, kserve.response(name, ids[0], answer.body["notes"]))
-
-
-def _hugging_face_request(inputs: object, parameters: object) -> dict[str, Any]:
-    texts = [inputs] if isinstance(inputs, str) else inputs
-    if not isinstance(texts, list):
-        raise RequestError(
-            400, "bad_request", f"inputs is {kind(inputs)}: expected a text or a list of texts"
-        )
-    strategy = parameters.get("aggregation_strategy") if isinstance(parameters, dict) else None
-    if strategy == "none":
-        raise RequestError(
-            400, "bad_request", "aggregation_strategy none is not offered: tokens have no entities"
-        )
-    return {"notes": [{"text": text} for text in texts], "aggregation": strategy}
-
-
-def _span(row: Mapping[str, Any]) -> Span:
-    return Span(row["label"], row["start"], row["end"], row["text"], row["score"])
+        return _json(200, kserve.response(name, ids[0], answer.body["notes"], self.service.verb.name))
 
 
 def _answer(answer: Answer) -> HttpReply:

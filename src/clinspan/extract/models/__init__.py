@@ -1,0 +1,1 @@
+"""Models of any task, for commands and services that take all three."""
