@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from clinspan import BundleError, ClosedError, Embedder, InputError
+from clinspan import BundleError, Classifier, ClosedError, Embedder, InputError, Recognizer
 from clinspan.bundle.manifest import open_bundle
 from clinspan.text.merge import Vectors
 from clinspan.text.tokenizer import Tokenizer
@@ -19,6 +21,14 @@ from tests.support.example_notes import NOTE as ONE_NOTE
 from tests.support.tiny import text_bundles
 
 NOTE = "\n\n".join([ONE_NOTE] * 6) + " Pneumonia of both lungs, treated with ceftriaxone."
+
+
+Pool = Callable[[np.ndarray], np.ndarray]
+POOLED: dict[str, Pool] = {
+    "mean_tokens": lambda rows: rows.mean(axis=0),
+    "cls_token": lambda rows: rows[0],
+    "max_tokens": lambda rows: rows.max(axis=0),
+}
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +111,77 @@ def test_a_manifest_says_all_of_it(tmp_path: Path) -> None:
     assert open_bundle(folder).head == vectors
     with pytest.raises(BundleError, match="gives 4 sentence_embedding for a text, expected 5"):
         Embedder.load(bundles.edit(folder, "clinspan.json", dimension=5))
+
+
+@pytest.mark.parametrize(("pooling", "pooled"), POOLED.items())
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("output", ["last_hidden_state", "token_embeddings"])
+def test_a_folder_of_sentence_transformers_is_read_as_it_pools(
+    tmp_path: Path, pooling: str, pooled: Pool, normalize: bool, output: str
+) -> None:
+    """Its modules.json says how; the special tokens count, as they do there, and every window of a long text."""
+    folder = text_bundles.sentence_folder(tmp_path / "b", pooling=pooling, normalize=normalize, output=output)
+    tokenizer = Tokenizer(folder / "tokenizer.json")
+    table = text_bundles.rows(4).astype(np.float64)
+    loaded = Embedder.load(folder, threads=2)
+    assert loaded.report().window == 60
+    for text in ("Fever.", "", NOTE):
+        tokenized = tokenize_text(text, tokenizer, cut_of(60, 0, tokenizer))
+        vectors = [pooled(table[tokenizer.frame(ids)]) for ids in tokenized.windows]  # type: ignore[arg-type]
+        if normalize:
+            vectors = [vector / np.linalg.norm(vector) for vector in vectors]
+        expected = np.average(vectors, axis=0, weights=np.maximum(tokenized.tokens, 1))
+        if normalize:
+            expected /= np.linalg.norm(expected)
+        assert loaded.embed([text])[0] == pytest.approx(expected, abs=1e-5)
+    # A batch, as on a GPU: padding is not pooled.
+    contents = [tokenizer.encode(text).ids[:40] for text in ("Fever.", NOTE)]
+    alone = [loaded._loaded.model.logits(ids) for ids in contents]
+    assert np.allclose(loaded._loaded.model.batch(contents), alone, atol=1e-6)
+    # A manifest of it, as a package has one, is read back.
+    bundle = open_bundle(folder)
+    bundle.write_manifest()
+    assert open_bundle(folder).head == bundle.head
+    assert np.array_equal(Embedder.load(folder, threads=1).embed([NOTE]), loaded.embed([NOTE]))
+
+
+DENSE = [
+    {"path": "", "type": "x.Transformer"},
+    {"path": "1_Pooling", "type": "x.Pooling"},
+    {"type": "x.Dense"},
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"pooling": "weightedmean_tokens"},
+            "unknown pooling 'weightedmean': expected one of mean, cls, max",
+        ),
+        ({"pooling": "cls_token_too"}, "unknown pooling 'cls_token_too'"),
+        ({"modules": DENSE}, "expected a transformer, its pooling"),
+        ({"modules": [{"type": "x.Transformer"}, {"type": "x.Pooling", "path": "../1_Pooling"}]}, "outside"),
+        ({"modules": {}}, "not a list of modules"),
+        ({"modules": [{"type": "x.Transformer"}, {"type": "x.Pooling", "path": "none"}]}, "pools in a way"),
+        ({"output": "pooler_output"}, "has no output called sentence_embedding"),
+    ],
+)
+def test_a_folder_that_pools_in_another_way_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    """Before any text, with what would help."""
+    with pytest.raises(BundleError, match=message):
+        Embedder.load(text_bundles.sentence_folder(tmp_path / "b", **changes))
+
+
+def test_an_encoder_that_says_no_pooling_is_refused_with_a_command(tmp_path: Path) -> None:
+    """Nothing is guessed: mean and cls give other vectors."""
+    folder = text_bundles.sentence_folder(tmp_path / "b")
+    (folder / "modules.json").unlink()
+    for loader in (Embedder.load, Classifier.load, Recognizer.load):
+        with pytest.raises(BundleError, match=r"clinspan-export CHECKPOINT OUT --pooling mean"):
+            loader(folder)
 
 
 def test_it_closes_and_pickles_as_a_recognizer_does(folder: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clinspan.bundle.integrity import FileRecord
+from clinspan.bundle.integrity import FileRecord, check_name
 from clinspan.errors import BundleError
-from clinspan.strict_json import MAX_NAME, Fields, brief
+from clinspan.strict_json import MAX_JSON_BYTES, MAX_NAME, Fields, brief, parse_json, read_bytes
 
 # Where others keep a model of each precision, best first; our own layout comes first. These are the names of
 # transformers.js, optimum (O1 to O4, where O4 is fp16) and sentence-transformers (qint8 for one kind of processor).
@@ -109,6 +110,62 @@ def max_content_tokens(config: Mapping[str, Any]) -> int:
     elif model_type == "mpnet":
         positions -= 2  # its padding id is 1 whatever the configuration says
     return positions - 2
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceSettings:
+    """Settings of sentence-transformers in a model's folder.
+
+    Attributes:
+        pooling: how one vector is made of those of the tokens, as it names it there.
+        normalize: every vector is brought to length 1.
+        window: tokens that it reads at once, without two special ones; None where that is not said.
+    """
+
+    pooling: str
+    normalize: bool
+    window: int | None
+
+
+def sentence_settings(folder: Path) -> SentenceSettings | None:
+    """Read the settings of sentence-transformers from a folder; None where it has no modules.json.
+
+    Raises:
+        BundleError: it does more than pool and normalise.
+    """
+    source = folder / "modules.json"
+    if not source.is_file():
+        return None
+    modules = parse_json(read_bytes(source, MAX_JSON_BYTES), str(source), error=BundleError)
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise BundleError(f"{source} is not a list of modules")
+    kinds = [str(module.get("type")).rpartition(".")[2] for module in modules]
+    if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
+        raise BundleError(
+            f"{source}: {', '.join(map(brief, kinds))}: expected a transformer, its pooling, and perhaps a "
+            "normalisation; `clinspan-export CHECKPOINT OUT` builds others into the graph"
+        )
+    place = str(modules[1].get("path"))
+    check_name(place)
+    length = _sentence_file(folder / "sentence_bert_config.json").data.get("max_seq_length")
+    window = length - 2 if isinstance(length, int) and not isinstance(length, bool) and length > 2 else None
+    return SentenceSettings(_pooling(_sentence_file(folder / place / "config.json")), len(kinds) == 3, window)
+
+
+def _pooling(settings: Fields) -> str:
+    """The pooling of `1_Pooling/config.json`: named, or the only switch that is on."""
+    named = settings.data.get("pooling_mode")
+    prefix = "pooling_mode_"
+    on = [name.removeprefix(prefix).removesuffix("_token").removesuffix("_tokens")
+          for name, value in settings.data.items() if name.startswith(prefix) and value is True]  # fmt: skip
+    found = [named] if isinstance(named, str) else on
+    if len(found) != 1 or settings.data.get("include_prompt") is False:
+        raise BundleError(f"{settings.source} pools in a way that is not read: expected mean, cls or max")
+    return str(found[0])
+
+
+def _sentence_file(path: Path) -> Fields:
+    return Fields.parse(read_bytes(path, MAX_JSON_BYTES) if path.is_file() else b"{}", path)
 
 
 def is_hub_name(path: str) -> bool:

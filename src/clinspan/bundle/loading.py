@@ -12,13 +12,14 @@ from clinspan.bundle.load_options import LoadOptions, with_given
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.bundle.model_file import ModelFile
 from clinspan.bundle.self_check import check_answer, check_frame
-from clinspan.bundle.tasks import ANSWERS, TOKENS, check_task, width_of
+from clinspan.bundle.tasks import ANSWERS, TOKEN_VECTORS, TOKENS, check_task, width_of
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
 from clinspan.engine.providers import Device
 from clinspan.engine.session import Session
 from clinspan.errors import BundleError, InputError
 from clinspan.options import as_path
+from clinspan.text.merge import Vectors, pool_tokens
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import check
 
@@ -107,6 +108,10 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     threads = available_cores() if options.threads is None else options.threads
     cores = threads if device.is_cpu else 1
 
+    pool = None
+    if isinstance(bundle.head, Vectors) and not bundle.head.graph_pools:
+        pool = partial(pool_tokens, vectors=bundle.head)
+
     # Checked each time that a session is made: the file may have been replaced meanwhile.
     model_file = ModelFile(bundle, precision, tokenizer)
 
@@ -117,6 +122,7 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
             device=device,
             classes=width_of(bundle.head),
             answer=ANSWERS[task],
+            instead=TOKEN_VECTORS if pool is not None else (),
             threads=threads,
             options=options.session_options,
             provider_options=options.provider_options,
@@ -125,7 +131,9 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     narrow = session(threads if device.kind == "openvino" else 1)
     check_answer(bundle, precision, narrow, tokenizer)
     wider = cores > 1 and "intra_op_num_threads" not in (options.session_options or {})
-    model = Model(narrow, tokenizer, widen=partial(session, cores) if wider else None, reuse=options.reuse)
+    model = Model(
+        narrow, tokenizer, widen=partial(session, cores) if wider else None, reuse=options.reuse, pool=pool
+    )
     return Loaded(
         bundle, model, tokenizer, precision, cores, replace(origin, sha256=sha256), options.max_characters
     )

@@ -7,7 +7,7 @@
                                         graphs; the weights of each may lie in a file beside it, onnx/model.onnx_data
 
 The layout is the Hub's, so other ONNX runtimes load the same folder. A folder without clinspan.json
-(any ONNX classifier of tokens or texts) is read too; what the manifest would say is then derived from config.json.
+(any ONNX classifier of tokens or texts, or encoder of sentence-transformers) is read too; what the manifest would say is then derived from config.json.
 
 Over 300 lines, because what is written and what is read of a field stand together.
 """
@@ -23,7 +23,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from clinspan.bundle.hub_folder import find_models, max_content_tokens, other_models
+from clinspan.bundle.hub_folder import (
+    find_models,
+    max_content_tokens,
+    other_models,
+    sentence_settings,
+)
 from clinspan.bundle.integrity import (
     DATA_SUFFIX,
     MAX_MODEL_BYTES,
@@ -52,6 +57,7 @@ from clinspan.errors import BundleError, InputError
 from clinspan.strict_json import MAX_JSON_BYTES, Fields, brief, canonical, read_bytes
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import LabelSet
+from clinspan.text.merge import Vectors
 from clinspan.text.windows import check
 
 MANIFEST = "clinspan.json"
@@ -271,9 +277,12 @@ def _from_config(folder: Path, verify: str, hints: LabelHints) -> Bundle:
     if not tokenizer.is_file():
         raise BundleError(f"tokenizer.json is missing in {folder}")
     max_window = max_content_tokens(config.data)
-    head = head_of_config(config, hints)
+    sentences = sentence_settings(folder)
+    head = head_of_config(config, hints, sentences)
     # A classifier of texts was trained on texts cut at its limit, if anywhere.
     window = min(DEFAULT_WINDOW, max_window) if task_of(head) == TOKENS else max_window
+    if isinstance(head, Vectors) and sentences is not None and sentences.window is not None:
+        window = min(window, sentences.window)
     bundle = Bundle(
         path=folder,
         name=folder.resolve().name,

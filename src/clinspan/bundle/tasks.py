@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from clinspan.bundle.hub_folder import label_names
+from clinspan.bundle.hub_folder import SentenceSettings, label_names
 from clinspan.engine.session import TOKEN_LOGITS, ModelOutput
 from clinspan.errors import BundleError
 from clinspan.strict_json import Fields, brief
@@ -25,6 +25,8 @@ ANSWERS = {
     TEXTS: ModelOutput("logits", per_token=False),
     VECTORS: ModelOutput("sentence_embedding", per_token=False),
 }
+# Outputs of encoders that do not pool, as others export them, best first.
+TOKEN_VECTORS = (ModelOutput("last_hidden_state"), ModelOutput("token_embeddings"))
 MAX_DIMENSION = 1_000_000
 
 
@@ -79,7 +81,8 @@ def head_fields(head: Head) -> dict[str, Any]:
             "scale": head.scale,
             "thresholds": dict(head.thresholds),
         }
-    return {"dimension": head.dimension, "normalize": head.normalize, "pooling": head.pooling}
+    said = {"dimension": head.dimension, "normalize": head.normalize, "pooling": head.pooling}
+    return said if head.graph_pools else {**said, "graph_pools": False}
 
 
 def read_head(data: Fields) -> Head:
@@ -110,6 +113,7 @@ def read_head(data: Fields) -> Head:
             data.number("dimension", least=1, most=MAX_DIMENSION),
             normalize=data.get("normalize", bool),
             pooling=data.text("pooling"),
+            graph_pools=data.get("graph_pools", bool, True),
         )
     raise BundleError(f"{data.source}: task is {brief(task)}: expected one of {', '.join(CLASSES)}")
 
@@ -122,16 +126,36 @@ class LabelHints:
     entity: str | None = None
 
 
-def head_of_config(config: Fields, hints: LabelHints) -> Head:
+def head_of_config(config: Fields, hints: LabelHints, sentences: SentenceSettings | None) -> Head:
     """Read from a config.json what the numbers mean, where there is no manifest.
+
+    Args:
+        config: the file's content.
+        hints: a caller's knowledge of the labels.
+        sentences: settings of sentence-transformers beside it, if there are any.
 
     Raises:
         BundleError: its kind cannot be read without one.
     """
-    architectures = config.get("architectures", list, [])
-    if any(str(name).endswith("ForSequenceClassification") for name in architectures):
+    architectures = [str(name) for name in config.get("architectures", list, [])]
+    if any(name.endswith("ForSequenceClassification") for name in architectures):
         names = label_names(config)
         return Scoring(tuple(names), problem=problem_of(config.data, len(names)))
+    if sentences is not None and not any(name.endswith("ForTokenClassification") for name in architectures):
+        width = "hidden_size" if "hidden_size" in config.data else "dim"
+        return Vectors(
+            config.number(width, least=1, most=MAX_DIMENSION),
+            normalize=sentences.normalize,
+            pooling=sentences.pooling,
+            graph_pools=False,
+        )
+    other = next((name for name in architectures if not name.endswith("ForTokenClassification")), None)
+    if other is not None and "id2label" not in config.data:
+        raise BundleError(
+            f"{config.source}: {brief(other)} is not for entities or labels of texts, and the folder has no "
+            "modules.json that says how its vectors are pooled: `clinspan-export CHECKPOINT OUT --pooling mean` "
+            "makes a bundle that gives vectors"
+        )
     return detect(label_names(config), outside=hints.outside, entity=hints.entity)
 
 

@@ -40,6 +40,7 @@ class Model:
         *,
         widen: Callable[[], Session] | None = None,
         reuse: int = 0,
+        pool: Callable[[Logits], Logits] | None = None,
     ) -> None:
         """Wrap a session.
 
@@ -48,10 +49,13 @@ class Model:
             tokenizer: gives the special tokens around a window.
             widen: loads the same model for one window on all cores; None where there is one core.
             reuse: windows whose logits are kept.
+            pool: makes the answer for a text, float32 (d,), of what the model gives for it: the vectors of its
+                tokens with the special ones, float32 (t, d), or one vector; None to take it as it is.
         """
         self.session = session
         self.cache = LogitsCache(reuse) if reuse else None
         self._tokenizer = tokenizer
+        self._pool = pool
         self._pair_frame: PairFrame | None = None
         self._widen = widen
         self._wide: Session | None = None
@@ -98,12 +102,13 @@ class Model:
             mask[number, : len(row)] = 1
             types[number, : len(row)] = kinds
         given = self.session.run(ids, mask, types)
-        return [self._answer(given[row], content) for row, content in enumerate(contents)]
+        return [self._answer(given[row], content, len(rows[row][0])) for row, content in enumerate(contents)]
 
     def _run(self, content: Content, alone: bool) -> Logits:
         ids, types = self._framed(content)
         session = self._widest() if alone else self.session
-        return self._answer(session.run(ids[None], np.ones_like(ids)[None], types[None])[0], content)
+        given = session.run(ids[None], np.ones_like(ids)[None], types[None])[0]
+        return self._answer(given, content, len(ids))
 
     def _framed(self, content: Content) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Ids and type ids of a window with its special tokens, int64 (t,) each."""
@@ -114,10 +119,20 @@ class Model:
         ids = self._tokenizer.frame(content)
         return ids, np.zeros_like(ids)
 
-    def _answer(self, given: Logits, content: Content) -> Logits:
-        """Of a row that the model gave: that of the text, or those of the window's own tokens."""
+    def _answer(self, given: Logits, content: Content, framed: int) -> Logits:
+        """Of a row that the model gave: that of the text, or those of the window's own tokens.
+
+        Args:
+            given: float32 (t, c) with those of padding behind the `framed` first ones; float32 (c,) for a text.
+            content: the window.
+            framed: its tokens with the special ones.
+        """
+        if not self.session.answer.per_token:
+            return given if self._pool is None else self._pool(given)
+        if self._pool is not None:
+            return self._pool(given[:framed])
         begin = len(self._tokenizer.prefix)
-        return given[begin : begin + len(content)] if self.session.answer.per_token else given
+        return given[begin : begin + len(content)]
 
     def _widest(self) -> Session:
         """The session with most cores that is loaded; the wide one loads in the background, once needed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -66,6 +66,7 @@ class Session:
         device: Device,
         classes: int,
         answer: ModelOutput = TOKEN_LOGITS,
+        instead: Sequence[ModelOutput] = (),
         opened: Callable[[], AbstractContextManager[str]] | None = None,
         threads: int = 1,
         options: Mapping[str, Any] | None = None,
@@ -78,6 +79,7 @@ class Session:
             device: where to run; anything but that raises.
             classes: labels that the logits must have, or numbers of a vector.
             answer: which output is read.
+            instead: outputs of which one is read where the model lacks that one, best first.
             opened: checks the file each time that it is loaded, and gives the name to load it by; None to load
                 `path` unchecked, and only as long as it is not replaced.
             threads: threads that share the work of one run (onnxruntime's intra-op threads).
@@ -111,8 +113,8 @@ class Session:
         self._ort = ort
         self._device = device
         self._classes = classes
-        self.answer = answer
         try:
+            self.answer = self._answer_of((answer, *instead))
             self._inputs = self._check_inputs(path)
             self._output = self._check_output(path)
         except UnicodeDecodeError as error:
@@ -212,6 +214,13 @@ class Session:
                     "tensor(int64) of 2 dimensions, the second of any length"
                 )
         return names
+
+    def _answer_of(self, answers: Sequence[ModelOutput]) -> ModelOutput:
+        names = {node.name for node in self._session.get_outputs()}
+        for answer in answers:
+            if answer.output in names:
+                return answer
+        return answers[0]
 
     def _check_output(self, path: Path) -> str:
         name, per_token = self.answer.output, self.answer.per_token

@@ -16,6 +16,7 @@ from clinspan.text.decode import softmax
 
 PROBLEMS = ("single-label", "multi-label", "regression")
 MERGES = ("mean", "max", "first")
+POOLINGS = ("mean", "cls", "max")
 SCALES = ("probabilities", "logits")
 
 # Of a label among several without a threshold of its own.
@@ -94,12 +95,21 @@ class Vectors:
     Attributes:
         dimension: numbers of a vector.
         normalize: every vector has length 1.
-        pooling: how the graph makes one vector of those of the tokens, for people to read.
+        pooling: how one vector is made of those of the tokens.
+        graph_pools: the graph does so, and brings it to length 1; else the runtime does, by one of `POOLINGS`.
+
+    Raises:
+        BundleError: the runtime cannot pool so.
     """
 
     dimension: int
     normalize: bool = False
     pooling: str = "mean"
+    graph_pools: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.graph_pools and self.pooling not in POOLINGS:
+            raise BundleError(f"unknown pooling {self.pooling!r}: expected one of {', '.join(POOLINGS)}")
 
 
 def probabilities(logits: Floats, scoring: Scoring) -> Floats:
@@ -138,6 +148,21 @@ def label_scores(scores: Floats, scoring: Scoring) -> list[LabelScore]:
         for index, (name, score) in enumerate(zip(scoring.names, scores, strict=True))
     ]
     return sorted(found, key=lambda one: -one.score)
+
+
+def pool_tokens(given: Floats, vectors: Vectors) -> Floats:
+    """The vector of a text, float32 (d,), of those of its tokens, as sentence-transformers pools them.
+
+    Args:
+        given: float32 (t, d), special tokens included; or a vector that was pooled already, float32 (d,).
+        vectors: how to pool, and whether to bring the vector to length 1.
+    """
+    pooled = given
+    if given.ndim == 2 and vectors.pooling == "mean":
+        pooled = given.mean(axis=0, dtype=np.float64).astype(np.float32)
+    elif given.ndim == 2:
+        pooled = given[0] if vectors.pooling == "cls" else given.max(axis=0)
+    return unit(pooled) if vectors.normalize else pooled
 
 
 def merge_vectors(vectors: Sequence[Floats], tokens: Sequence[int], *, normalize: bool) -> Floats:

@@ -98,3 +98,37 @@ def _model(table: np.ndarray, output: str, width: int) -> bytes:
 def _vocabulary() -> int:
     size: int = small_tokenizers.wordpiece(example_notes.texts()).get_vocab_size()
     return size
+
+
+def sentence_folder(
+    folder: Path,
+    *,
+    pooling: str = "mean_tokens",
+    normalize: bool = False,
+    output: str = "last_hidden_state",
+    modules: list[dict[str, str]] | None = None,
+) -> Path:
+    """An encoder's folder as sentence-transformers leaves it with an ONNX model: the graph gives a row for each token."""
+    bundles.bundle(folder, small_tokenizers.wordpiece(example_notes.texts()), table=rows(4))
+    (folder / "clinspan.json").unlink()
+    graph = onnx_models.graph(
+        [bundles.lookup(logits=output)],
+        inputs=[onnx_models.value("input_ids", onnx_models.INT64, "b", "t")],
+        outputs=[onnx_models.value(output, onnx_models.FLOAT, "b", "t", 4)],
+        tensors=[onnx_models.tensor("table", rows(4))],
+    )
+    (folder / MODEL).write_bytes(onnx_models.model(graph))
+    kinds = ["Transformer", "Pooling", *(["Normalize"] if normalize else [])]
+    said = [
+        {"path": "" if kind == "Transformer" else f"1_{kind}", "type": f"sentence_transformers.models.{kind}"}
+        for kind in kinds
+    ]
+    (folder / "1_Pooling").mkdir()
+    for name, content in {
+        "config.json": {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 4},
+        "modules.json": said if modules is None else modules,
+        "sentence_bert_config.json": {"max_seq_length": 62},
+        "1_Pooling/config.json": {"pooling_mode_cls_token": False, f"pooling_mode_{pooling}": True},
+    }.items():
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
+    return folder
