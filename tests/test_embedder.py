@@ -175,6 +175,15 @@ def test_a_folder_that_pools_in_another_way_is_refused(
         Embedder.load(text_bundles.sentence_folder(tmp_path / "b", **changes))
 
 
+def test_the_length_of_its_windows_may_stand_with_the_tokenizer(tmp_path: Path) -> None:
+    """As sentence-transformers 6 writes it; a length without limit means the model's own."""
+    folder = text_bundles.sentence_folder(tmp_path / "b")
+    (folder / "sentence_bert_config.json").unlink()
+    for length, window in ((34, 32), (10**30, 510)):
+        (folder / "tokenizer_config.json").write_text(f'{{"model_max_length": {length}}}', encoding="utf-8")
+        assert open_bundle(folder).window == window
+
+
 def test_an_encoder_that_says_no_pooling_is_refused_with_a_command(tmp_path: Path) -> None:
     """Nothing is guessed: mean and cls give other vectors."""
     folder = text_bundles.sentence_folder(tmp_path / "b")

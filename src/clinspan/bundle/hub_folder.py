@@ -147,7 +147,10 @@ def sentence_settings(folder: Path) -> SentenceSettings | None:
         )
     place = str(modules[1].get("path"))
     check_name(place)
+    # Its version 6 writes the length into the tokenizer's settings alone.
     length = _sentence_file(folder / "sentence_bert_config.json").data.get("max_seq_length")
+    if length is None:
+        length = _sentence_file(folder / "tokenizer_config.json").data.get("model_max_length")
     window = length - 2 if isinstance(length, int) and not isinstance(length, bool) and length > 2 else None
     return SentenceSettings(_pooling(_sentence_file(folder / place / "config.json")), len(kinds) == 3, window)
 

@@ -26,6 +26,7 @@ NO_NOTE_THERE = {
     "bundle/signature.py": "reads model folders, before any note",
     "bundle/self_check.py": "looks at a model, and runs it on tokens of its own",
     "bundle/tasks.py": "reads model folders, before any note",
+    "text/merge.py:Vectors.__post_init__": "reads model folders, before any note",
     "text/labels.py": "reads label names of a model",
     "text/merge.py:Scoring.__post_init__": "reads label names of a model",
     "options.py": "says types and numbers of options",
