@@ -20,6 +20,7 @@ from clinspan.texts import cut_of, tokenize_text
 from tests.support import bundles
 from tests.support.example_notes import NOTE as ONE_NOTE
 from tests.support.tiny import text_bundles
+from tests.test_embedder import counted_rows
 
 NOTE = "\n\n".join([ONE_NOTE] * 6) + " Pneumonia of both lungs, treated with ceftriaxone."
 Rows = Callable[[np.ndarray], np.ndarray]
@@ -91,6 +92,21 @@ def test_neighbours_change_no_bit(classifier: Classifier) -> None:
         return await asyncio.gather(*(classifier.aclassify(text) for text in texts))
 
     assert asyncio.run(together()) == alone
+
+
+def test_a_gpu_reads_texts_and_pairs_in_batches(folder: Path) -> None:
+    """Many rows at once, pairs beside single texts, in order; on a CPU each window is a run of its own."""
+    texts: list[str | tuple[str, str]] = ["Fever.", (QUESTION, NOTE), "", NOTE, (QUESTION, "No.")] * 4
+    loaded = Classifier.load(folder, threads=2)
+    expected, rows = list(loaded.pipe(texts)), counted_rows(loaded)
+    assert list(loaded.pipe(texts)) == expected
+    assert set(rows) == {1}
+    rows.clear()
+    loaded._runner._batch_tokens = 256  # as for a provider that runs batches
+    for found, scores in zip(loaded.pipe(texts), expected, strict=True):
+        assert [one.label for one in found] == [one.label for one in scores]
+        assert [one.score for one in found] == pytest.approx([one.score for one in scores], abs=1e-6)
+    assert max(rows) > 3
 
 
 def test_the_first_text_of_a_pair_stands_before_every_window_of_the_second(

@@ -13,6 +13,7 @@ import pytest
 
 from clinspan import BundleError, Classifier, ClosedError, Embedder, InputError, Recognizer
 from clinspan.bundle.manifest import open_bundle
+from clinspan.report import LoadedModel
 from clinspan.text.merge import Vectors
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.texts import cut_of, tokenize_text
@@ -92,6 +93,33 @@ def test_neighbours_change_no_bit(embedder: Embedder) -> None:
     assert np.array_equal(np.stack(list(embedder.pipe(iter(texts)))), alone)
     assert np.array_equal(asyncio.run(embedder.aembed(texts)), alone)
     assert embedder.embed([]).shape == asyncio.run(embedder.aembed([])).shape == (0, 4)
+
+
+def test_a_gpu_reads_short_texts_in_batches(folder: Path) -> None:
+    """Many rows at once, padded, in the order of the texts; on a CPU each window is a run of its own."""
+    texts = ["Fever.", NOTE, "", "She has pneumonia.", "Cough."] * 4
+    loaded = Embedder.load(folder, threads=2)
+    expected, rows = loaded.embed(texts), counted_rows(loaded)
+    loaded.embed(texts)
+    assert set(rows) == {1}
+    rows.clear()
+    loaded._runner._batch_tokens = 256  # as for a provider that runs batches
+    assert loaded.embed(texts) == pytest.approx(expected, abs=1e-6)
+    assert max(rows) > 3
+    assert len(rows) < len(texts)
+
+
+def counted_rows(model: LoadedModel) -> list[int]:
+    """A list that grows by the rows of each run of a model."""
+    session, rows = model._loaded.model.session, []
+    run = session.run
+
+    def counting(ids: np.ndarray, *more: np.ndarray) -> np.ndarray:
+        rows.append(len(ids))
+        return run(ids, *more)
+
+    session.run = counting  # type: ignore[assignment, method-assign]
+    return rows
 
 
 def test_what_is_no_list_of_texts_is_refused(embedder: Embedder) -> None:

@@ -104,7 +104,16 @@ class Embedder(LoadedModel):
             DeadlineError: the timeout passed before all texts were read.
             ClosedError: the embedder was closed before or meanwhile.
         """
-        rows = list(self.pipe(texts, normalize=normalize, truncate=truncate, timeout=timeout))
+        call = self._runner.begin(timeout)
+        return self._embed(self._checked(texts, normalize), self._wanted(normalize), truncate, call)
+
+    def _embed(self, texts: Iterable[str], normalize: bool, truncate: bool, call: Call) -> Floats:
+        if isinstance(texts, list | tuple) and len(texts) == 1:
+            text = self._read(texts[0], 0, truncate, call)
+            if len(text.windows) == 1:  # a query: it may have all cores
+                vectors = [self._runner.run_alone(text.windows[0], call)]
+                return self._merge(text, vectors, normalize)[None]
+        rows = list(self._pipe(texts, normalize, truncate, call))
         return np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
 
     async def aembed(
@@ -125,14 +134,11 @@ class Embedder(LoadedModel):
         )
 
         call = self._runner.begin(timeout)
-        checked = self._checked(texts, normalize)
-
-        def work() -> Floats:
-            rows = list(self._pipe(checked, self._wanted(normalize), truncate, call))
-            return np.stack(rows) if rows else np.zeros((0, self.dimension), np.float32)
-
+        checked, wanted = self._checked(texts, normalize), self._wanted(normalize)
         try:
-            return await result_of(self._runner.callers, work)
+            return await result_of(
+                self._runner.callers, partial(self._embed, checked, wanted, truncate, call)
+            )
         finally:
             call.given_up = True
 
@@ -189,10 +195,13 @@ class Embedder(LoadedModel):
         runs = self._runner.run(
             text_jobs(read), ids=job_content, note=job_text_number, finish=finish, call=call
         )
-        # What the graph brought to length 1 is so already; only a mean of several has to be brought there again.
         for text, vectors in by_text(runs):
-            again = normalize and (len(vectors) > 1 or not self._vectors.normalize)
-            yield merge_vectors(vectors, text.tokens, normalize=again)
+            yield self._merge(text, vectors, normalize)
+
+    def _merge(self, text: TokenizedText, vectors: list[Floats], normalize: bool) -> Floats:
+        # What the model brought to length 1 is so already; only a mean of several has to be brought there again.
+        again = normalize and (len(vectors) > 1 or not self._vectors.normalize)
+        return merge_vectors(vectors, text.tokens, normalize=again)
 
     @property
     def dimension(self) -> int:
