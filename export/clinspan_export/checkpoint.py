@@ -94,7 +94,7 @@ def load_config(source: str, trust: Trust) -> tuple[Any, list[str]]:
     with quiet(), explained(source):
         unused = check_adapters(files, trust.allow_unused) + check_version(files, trust.allow_unused)
         config = _config(source, files.config, options)
-        unused += check_keys(files, config, _model_class(config), trust.allow_unused)
+        unused += check_keys(files, config, model_class(config), trust.allow_unused)
     return config, unused
 
 
@@ -127,14 +127,14 @@ def _load(source: str, trust: Trust, preview: Preview) -> Checkpoint:
     options = {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
     config, unused = load_config(source, trust)
     _check_task(source, config)
-    kind = _model_class(config)
+    kind = model_class(config)
     if kind is not None:
         unused += check_class(source, config.architectures or [], kind.__name__, trust.allow_unused)
     labels = _name_labels(source, config)
     preview(labels, config)
     model, info = _weights(source, config, trust, options)
     unused += check_tensors(source, info, trust.allow_unused)
-    commit = getattr(config, "_commit_hash", None) or ""
+    commit = files.commit
     tokenizer, sha256 = load_tokenizer(source, options), _weights_sha256(source, commit)
     return Checkpoint(source, commit, model.eval(), tokenizer, labels, sha256, unused=tuple(unused))
 
@@ -195,7 +195,7 @@ def _name_labels(source: str, config: Any) -> list[str]:
     return labels
 
 
-def _model_class(config: Any) -> type | None:
+def model_class(config: Any) -> type | None:
     """Find the class of transformers' model for token classification with this configuration."""
     from transformers import MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING
 

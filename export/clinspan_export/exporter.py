@@ -5,6 +5,7 @@ Over 300 lines, because the story is kept in one file with the refusals that com
 
 from __future__ import annotations
 
+import importlib.metadata as metadata
 import importlib.util
 import json
 import shutil
@@ -42,7 +43,9 @@ FILES = {"fp32": "onnx/model.onnx", "int8": "onnx/model_int8.onnx", "fp16": "onn
 # int8 needs to see a few thousand tokens of the kind of text it will read.
 _CALIBRATION_NOTES = 24
 _TIMED_WINDOWS = 12
-_EXTRA = ("torch", "transformers", "optimum", "onnx", "onnxruntime", "jinja2", "matplotlib")
+_EXTRA = ("torch", "transformers", "onnx", "onnxruntime", "jinja2", "matplotlib")
+# The floors of the extra in pyproject.toml.
+_OLDEST = {"torch": "2.4", "transformers": "4.57"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Overrides:
         labels: names of all labels in the order of the logits, in place of the checkpoint's.
         window, overlap: in tokens.
         aggregation: as in `clinspan.Recognizer.recognize`.
+        exporter: what writes the fp32 graph: `torch`, or `optimum` from the extra of that name.
     """
 
     scheme: str | None = None
@@ -64,6 +68,7 @@ class Overrides:
     window: int | None = None
     overlap: int = 0
     aggregation: str = "first"
+    exporter: str = "torch"
 
 
 def export(
@@ -109,7 +114,7 @@ def export(
     found: list[LabelSet] = []
 
     def preview(names: Sequence[str], config: Any) -> None:
-        fp32.check_supported(config)
+        fp32.check_supported(config, request.overrides.exporter)
         _check_windows(request.overrides, config)
         found.append(_read_labels(names, request))
 
@@ -185,16 +190,33 @@ def describe(labels: LabelSet) -> str:
 
 
 def check_extra() -> None:
-    """Refuse to begin without the packages of the `export` extra."""
+    """Refuse to begin without the packages of the `export` extra, or with versions that are too old.
+
+    Raises:
+        MissingDependencyError: the message names them.
+    """
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
             f"{', '.join(missing)} is not installed: exporting needs pip install 'clinspan[export]'"
         )
+    for name, oldest in _OLDEST.items():
+        installed = metadata.version(name)
+        if _numbers(installed) < _numbers(oldest):
+            raise MissingDependencyError(
+                f"{name} {installed} is installed, and exporting needs {oldest} or newer: "
+                "pip install --upgrade 'clinspan[export]'"
+            )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Major and minor number of a version."""
+    return tuple(int(part) for part in version.split(".")[:2])
 
 
 def _check_request(request: _Request, source: str, force: bool) -> None:
     check_precisions(request.precisions)
+    fp32.check_exporter(request.overrides.exporter)
     if request.checks.tune_on is not None and request.overrides.window is not None:
         raise ExportError("--window and --tune exclude each other: tuning chooses the window")
     check_target(request.target, [source, *request.checks.files], force=force)
@@ -247,16 +269,16 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
         overlap=overrides.overlap,
         max_window=max_window,
         aggregation=overrides.aggregation,
-        provenance=provenance(_timed(loaded, folder, request, window), config),
+        provenance=provenance(_timed(loaded, folder, request, window), config, overrides.exporter),
     )
     bundle.write_manifest()
     return bundle
 
 
 def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: int, stage: Progress) -> None:
-    stage("writing fp32 ONNX")
+    stage(f"writing fp32 ONNX, by {request.overrides.exporter}")
     source = folder / FILES["fp32"]
-    fp32.write_fp32(loaded, source)
+    fp32.write_fp32(loaded, source, request.overrides.exporter)
     if "int8" in request.made:
         seen = request.checks.calibration()[:_CALIBRATION_NOTES]
         stage(f"writing int8 ONNX, calibrated on {len(seen)} notes")

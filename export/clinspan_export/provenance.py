@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from clinspan_export.checkpoint import Checkpoint
+from clinspan_export.graphs.by_optimum import PACKAGE as OPTIMUM
 
 _PACKAGES = (
     "clinspan",
     "torch",
     "transformers",
-    "optimum-onnx",
     "onnx",
     "onnxruntime",
     "tokenizers",
@@ -23,8 +23,15 @@ _PACKAGES = (
 )
 
 
-def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Record for the manifest; `exported_at` is the only field that two equal exports do not share."""
+def provenance(loaded: Checkpoint, config: Mapping[str, Any], exporter: str = "torch") -> dict[str, Any]:
+    """Record for the manifest; `exported_at` is the only field that two equal exports do not share.
+
+    Args:
+        loaded: what was exported.
+        config: content of its config.json.
+        exporter: what wrote the fp32 graph, `torch` or `optimum`.
+    """
+    packages = [*_PACKAGES, *([OPTIMUM] if exporter == "optimum" else [])]
     record = {
         "base": loaded.source if not Path(loaded.source).exists() else Path(loaded.source).resolve().name,
         "revision": loaded.revision,
@@ -33,9 +40,10 @@ def provenance(loaded: Checkpoint, config: Mapping[str, Any]) -> dict[str, Any]:
         "model_type": config.get("model_type", ""),
         "unused": list(loaded.unused),
         "parameters": sum(p.numel() for p in loaded.model.parameters()),
+        "exporter": exporter,
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in _PACKAGES},
+        "versions": {name: metadata.version(name) for name in packages},
         "quantization": "int8: dynamic activations, weights per column, embeddings per row, outliers moved",
     }
     return {**record, "pruned": dict(loaded.pruned)} if loaded.pruned else record

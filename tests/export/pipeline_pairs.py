@@ -123,5 +123,5 @@ def make_pair(checkpoint: Path, out: Path, **options: Any) -> Pair:
     bundle = export(str(checkpoint), out, precisions=("fp32",), **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        peer = pipeline("token-classification", model=str(checkpoint), device="cpu", framework="pt")
+        peer = pipeline("token-classification", model=str(checkpoint), device="cpu")
     return Pair(peer, Recognizer.load(out, precision="fp32", window=bundle.max_window, overlap=0))

@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import tiny_checkpoints
+from tests.support.example_notes import ROOT
 
 from clinspan_export import exporter
 from clinspan_export.cli.main import main
-from clinspan_export.graphs import fp16, fp32, int8
+from clinspan_export.graphs import by_optimum, fp16, fp32, int8
 
 pytestmark = pytest.mark.export
 
@@ -127,6 +129,60 @@ def test_missing_extra_is_named(
     )
 
 
+def test_old_version_is_named(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transformers that is older than the extra allows is one line, before anything is read."""
+    monkeypatch.setattr(exporter, "_OLDEST", {"transformers": "99.1"})
+    assert main([str(source), str(tmp_path / "out")]) == 2
+    assert "is installed, and exporting needs 99.1 or newer" in capsys.readouterr().err
+
+
+def test_oldest_versions_are_those_of_the_extra() -> None:
+    """What is refused and what pip installs are one promise."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    for name, oldest in exporter._OLDEST.items():
+        assert f"{name}>={oldest}" in extras["export"]
+
+
+@pytest.mark.parametrize(
+    ("versions", "message"),
+    [
+        (
+            {"transformers": "4.57.6"},
+            "optimum-onnx is not installed: --exporter optimum needs pip install 'clinspan[optimum]'",
+        ),
+        (
+            {"optimum-onnx": "0.1.0", "transformers": "5.24.0"},
+            "optimum-onnx 0.1.0 works with transformers before 4.58, and 5.24.0",
+        ),
+    ],
+    ids=["missing", "too-new"],
+)
+def test_optimum_that_cannot_be_had_is_one_line(
+    source: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    versions: dict[str, str],
+    message: str,
+) -> None:
+    """The other exporter, where it is not installed or does not go with transformers: no fallback to torch."""
+    known = {"torch": "2.13.0", **versions}
+
+    def version(name: str) -> str:
+        if name not in known:
+            raise by_optimum.metadata.PackageNotFoundError
+        return known[name]
+
+    monkeypatch.setattr(by_optimum.metadata, "version", version)
+    assert main([str(source), str(tmp_path / "out"), "--exporter=optimum"]) == 2
+    assert capsys.readouterr().err.startswith(f"clinspan-export: {message}")
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_permission(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A place that cannot be written to is named before the long part begins to cost anything."""
     (tmp_path / "file").write_text("", encoding="utf-8")
@@ -225,9 +281,9 @@ def test_graph_that_is_another_model(
     """A graph whose weights differ from the checkpoint's by little is refused all the same."""
     write = fp32.write_fp32
 
-    def tampered(loaded: Any, path: Path) -> None:
+    def tampered(loaded: Any, path: Path, exporter: str) -> None:
         loaded.model.classifier.bias.data += 0.01
-        write(loaded, path)
+        write(loaded, path, exporter)
         loaded.model.classifier.bias.data -= 0.01
 
     monkeypatch.setattr(fp32, "write_fp32", tampered)
@@ -242,8 +298,8 @@ def test_graph_with_a_frozen_batch(
 
     write = fp32.write_fp32
 
-    def frozen(loaded: Any, path: Path) -> None:
-        write(loaded, path)
+    def frozen(loaded: Any, path: Path, exporter: str) -> None:
+        write(loaded, path, exporter)
         model = onnx.load(path)
         for node in model.graph.input:
             node.type.tensor_type.shape.dim[0].dim_value = 1

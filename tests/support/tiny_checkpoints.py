@@ -133,6 +133,14 @@ def sentencepiece(kind: str) -> Callable[[], Any]:
         ids: dict[str, Any] = {}
         if kind.startswith("Deberta"):
             ids = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+        elif kind.startswith("Albert"):
+            ids = {
+                "pad_id": 0,
+                "unk_id": 1,
+                "bos_id": -1,
+                "eos_id": -1,
+                "control_symbols": "[CLS],[SEP],[MASK]",
+            }
         spm.SentencePieceTrainer.train(
             sentence_iterator=iter(LINES * 4),
             model_writer=stream,
@@ -142,9 +150,9 @@ def sentencepiece(kind: str) -> Callable[[], Any]:
             **ids,
         )
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "spm.model")
-            path.write_bytes(stream.getvalue())
-            return getattr(transformers, kind)(str(path))
+            tokenizer = getattr(transformers, kind)
+            Path(folder, tokenizer.vocab_files_names["vocab_file"]).write_bytes(stream.getvalue())
+            return tokenizer.from_pretrained(folder)
 
     return make
 
@@ -215,7 +223,29 @@ ARCHITECTURES: dict[str, Kind] = {
     ),
     "albert": Kind("Albert", sentencepiece("AlbertTokenizerFast"), {**_SMALL, "embedding_size": 16}),
     "mpnet": Kind("MPNet", uncased, {**_SMALL, "max_position_embeddings": 514}),
+    # From transformers 5 on; the rotary positions have settings of their own there.
+    "modernbert-rope": Kind(
+        "ModernBert",
+        modern,
+        {
+            **_SMALL,
+            "num_hidden_layers": 4,
+            "local_attention": 16,
+            "max_position_embeddings": 1024,
+            "initializer_cutoff_factor": 3.0,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 4321.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 54.0},
+            },
+        },
+    ),
+    "eurobert": Kind(
+        "EuroBert", modern, {**_SMALL, "num_key_value_heads": 2, "max_position_embeddings": 512}
+    ),
+    "gte": Kind("Gte", sentencepiece("XLMRobertaTokenizerFast"), {**_SMALL, "max_position_embeddings": 512}),
+    "nomic-bert": Kind("NomicBert", uncased, {**_SMALL, "max_position_embeddings": 512}),
 }
+NEWER = ("modernbert-rope", "eurobert", "gte", "nomic-bert")
 
 
 def save(folder: Path, name: str = "bert-uncased", *, labels: Sequence[str] = BIO, seed: int = 0) -> Path:

@@ -17,6 +17,7 @@ from clinspan_export.cli.export_texts import add_text_options, run_text_export, 
 from clinspan_export.cli.pruning import add_pruning_options, check_pruning, pruned_line, run_pruned_export
 from clinspan_export.cli.trust_flags import add_trust_options, trust_of
 from clinspan_export.exporter import FILES, Overrides, check_extra, export
+from clinspan_export.graphs.fp32 import EXPORTERS, check_exporter
 from clinspan_export.texts.text_checkpoint import detect_task
 from clinspan_export.verify.limits import Limits
 from clinspan_export.verify.samples import OWN_SAMPLES, own_samples, read_samples
@@ -41,6 +42,8 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     add("out", metavar="OUT", help="folder to make")
     kept = "keep only this; repeatable (default: fp32 and int8)"
     add("--precision", action="append", choices=tuple(FILES), help=kept)
+    exporter = "what writes the fp32 graph (torch); optimum needs the extra of that name"
+    add("--exporter", choices=EXPORTERS, default=EXPORTERS[0], help=exporter)
     add("--force", action="store_true", help="replace OUT where it exists")
     _add_overrides(parser.add_argument_group("labels and windows"))
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
@@ -95,6 +98,7 @@ def _add_checks(group: argparse._ArgumentGroup) -> None:
 
 def _run(options: argparse.Namespace) -> str:
     check_extra()
+    check_exporter(options.exporter)
     trust = trust_of(options)
     precisions = options.precision or ("fp32", "int8")
     task = options.task or detect_task(options.checkpoint, trust)
@@ -114,6 +118,7 @@ def _export(options: argparse.Namespace) -> Bundle:
         window=options.window,
         overlap=options.overlap,
         aggregation=options.aggregation,
+        exporter=options.exporter,
     )
     precisions, checks = options.precision or ("fp32", "int8"), _checks(options)
     if options.prune is not None:

@@ -32,6 +32,7 @@ _OF_ENTITIES: dict[str, object] = {
     "report": None,
     "show_text": False,
     "aggregation": "first",
+    "exporter": "torch",
 }
 
 

@@ -1,52 +1,58 @@
-"""Write a checkpoint as an fp32 ONNX graph, through optimum; batch and length stay dynamic."""
+"""Write a checkpoint as an fp32 ONNX graph, by our own trace or by optimum; batch and length stay dynamic."""
 
 from __future__ import annotations
 
-import tempfile
+import inspect
 from pathlib import Path
 from typing import Any
 
-from clinspan_export.checkpoint import Checkpoint
-from clinspan_export.errors import ExportError, first_line
-from clinspan_export.quiet import quiet
+from clinspan_export.checkpoint import Checkpoint, model_class
+from clinspan_export.errors import ExportError
+from clinspan_export.graphs import by_optimum
 
-# Architectures that the tests export; what optimum knows beyond them is tried and held to the same checks.
+EXPORTERS = ("torch", "optimum")
+# Architectures that the tests export; others are tried and held to the same checks.
 SUPPORTED = (
-    "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "megatron-bert", "modernbert",
-    "mpnet", "roberta", "xlm-roberta",
+    "albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "eurobert", "gte", "megatron-bert",
+    "modernbert", "mpnet", "nomic_bert", "roberta", "xlm-roberta",
 )  # fmt: skip
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+# What models of pages and of markup read besides text.
+_NOT_TEXT = {"bbox", "image", "pixel_values", "xpath_tags_seq"}
 
 # protobuf holds no message of 2 GiB, and onnxruntime keeps no second file in reach of every reader.
 _MAX_PARAMETERS = (2**31 - 2**24) // 4
 
 
-def check_supported(config: Any) -> None:
+def check_exporter(exporter: str) -> None:
+    """Refuse an exporter that there is not, or that is not installed.
+
+    Raises:
+        ExportError: it is neither `torch` nor `optimum`.
+        MissingDependencyError: optimum is not installed.
+    """
+    if exporter not in EXPORTERS:
+        raise ExportError(f"the exporter is {exporter!r}: expected one of {', '.join(EXPORTERS)}")
+    if exporter == "optimum":
+        by_optimum.check_installed()
+
+
+def check_supported(config: Any, exporter: str = "torch") -> None:
     """Refuse at once a model that could only be exported in part, by its configuration.
 
     Raises:
-        ExportError: optimum does not know the architecture, or it takes more than text.
+        ExportError: it takes more than text, or optimum does not know the architecture.
     """
-    with quiet():
-        from optimum.exporters.onnx import model_configs  # noqa: F401 - registers the architectures
-        from optimum.exporters.tasks import TasksManager
-
-    kind = config.model_type
-    known = TasksManager.get_supported_model_type_for_task("token-classification", exporter="onnx")
-    if kind not in known:
-        raise ExportError(
-            f"{kind} models cannot be exported, optimum has no ONNX configuration for them: "
-            f"supported are {', '.join(SUPPORTED)}"
-        )
-    constructor = TasksManager.get_exporter_config_constructor(
-        "onnx", model_type=kind, task="token-classification", library_name="transformers"
-    )
-    extra = sorted(set(constructor(config).inputs) - INPUTS)
+    kind = model_class(config)
+    taken = {} if kind is None else inspect.signature(kind.forward).parameters  # type: ignore[attr-defined]
+    extra = sorted(_NOT_TEXT.intersection(taken))
     if extra:
         raise ExportError(
-            f"{kind} models need {', '.join(extra)} besides text, which notes do not have: "
+            f"{config.model_type} models need {', '.join(extra)} besides text, which notes do not have: "
             f"supported are {', '.join(SUPPORTED)}"
         )
+    if exporter == "optimum":
+        by_optimum.check_supported(config, INPUTS)
 
 
 def check_size(model: Any) -> None:
@@ -63,29 +69,29 @@ def check_size(model: Any) -> None:
         )
 
 
-def write_fp32(checkpoint: Checkpoint, path: Path) -> None:
+def write_fp32(checkpoint: Checkpoint, path: Path, exporter: str = "torch") -> None:
     """Write the model as ONNX with the inputs input_ids, attention_mask and, where it has them, token_type_ids.
 
     Raises:
         ExportError: the architecture is not supported, or tracing failed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as work, quiet():
-        from optimum.exporters.onnx import onnx_export_from_model
+    if exporter == "optimum":
+        by_optimum.write(checkpoint.model, path)
+        return
+    from clinspan_export.graphs.trace import Logits, trace
 
-        try:
-            onnx_export_from_model(
-                checkpoint.model,
-                Path(work),
-                task="token-classification",
-                do_validation=False,
-                preprocessors=None,
-            )
-        except OSError:
-            raise
-        except Exception as error:
-            kind = checkpoint.model.config.model_type
-            raise ExportError(
-                f"optimum could not trace this {kind} model ({type(error).__name__}: {first_line(error)})"
-            ) from error
-        Path(work, "model.onnx").replace(path)
+    model = checkpoint.model
+    trace(
+        Logits(model).eval(),
+        path,
+        "logits",
+        typed=_takes_types(model),
+        per_token=True,
+        padding=checkpoint.tokenizer.pad_token_id,
+    )
+
+
+def _takes_types(model: Any) -> bool:
+    """Whether type ids make a difference to a model; a table of one row is added whatever they are."""
+    rows = getattr(model.config, "type_vocab_size", 0) or 0
+    return rows > 1 and "token_type_ids" in inspect.signature(model.forward).parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ _WEIGHTS = ("model*.safetensors", "pytorch_model*.bin", "tf_model*.h5", "flax_mo
 _TRAINING = (
     "optimizer*", "scheduler*", "rng_state*", "training_args.bin", "training_state.pt", "scaler.pt", "trainer_state*",
 )  # fmt: skip
+_COMMIT = re.compile("[0-9a-f]{40}")
 _MAY_HOLD_WEIGHTS = {".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pkl", ".npz", ".h5", ".msgpack"}
 
 
@@ -38,6 +40,13 @@ class CheckpointFiles:
     folder: Path
     names: frozenset[str]
     config: Mapping[str, Any]
+
+    @property
+    def commit(self) -> str:
+        """The commit of the Hub's repository, which the folders of its cache are named for; empty for a local folder."""
+        if self.folder == Path(self.source):
+            return ""
+        return self.folder.name if _COMMIT.fullmatch(self.folder.name) else ""
 
     @property
     def is_adapter_alone(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -185,13 +186,17 @@ def _replace(module: nn.Module, path: str, weight: torch.Tensor, bias: torch.Ten
 def _keep_position_bias(owner: nn.Module, keep: torch.Tensor) -> None:
     """MPNet works out a bias for every head of every layer at once: let a layer see those of its own heads."""
 
+    if type(owner).__name__ != "MPNetSelfAttention":
+        return
+    # transformers 5 gives it one place earlier than 4 did.
+    place = list(inspect.signature(owner.forward).parameters).index("position_bias")
+
     def chosen(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        if len(args) > 3 and args[3] is not None:
-            return (*args[:3], args[3][:, keep], *args[4:])
+        if len(args) > place and args[place] is not None:
+            return (*args[:place], args[place][:, keep], *args[place + 1 :])
         return args
 
-    if type(owner).__name__ == "MPNetSelfAttention":
-        owner.register_forward_pre_hook(chosen)
+    owner.register_forward_pre_hook(chosen)
 
 
 def widths(parts: Sequence[Sublayer], kind: str) -> list[int]:

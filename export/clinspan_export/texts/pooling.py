@@ -12,21 +12,6 @@ LAST_LAYERS = 4
 SMALLEST = 1e-9
 
 
-class Classification(nn.Module):  # type: ignore[misc]  # torch has no types here
-    """A classifier of texts: ids, mask and perhaps type ids, int64 (b, t) each, to logits, float32 (b, c)."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
-    ) -> Tensor:
-        """Give the logits of each row."""
-        logits: Tensor = self.model(**_inputs(input_ids, attention_mask, token_type_ids)).logits
-        return logits
-
-
 class Pooled(nn.Module):  # type: ignore[misc]
     """An encoder and what makes a vector of its tokens: int64 (b, t) each, to float32 (b, d)."""
 

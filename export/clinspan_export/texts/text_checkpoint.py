@@ -101,7 +101,7 @@ def load_text_checkpoint(source: str, trust: Trust, overrides: TextOverrides) ->
 def _classifier(source: str, trust: Trust, overrides: TextOverrides) -> TextCheckpoint:
     from transformers import AutoModelForSequenceClassification
 
-    from clinspan_export.texts.pooling import Classification
+    from clinspan_export.graphs.trace import Logits
 
     config, unused = load_config(source, trust)
     model, more = _model(AutoModelForSequenceClassification, source, trust, whole=True)
@@ -121,7 +121,7 @@ def _classifier(source: str, trust: Trust, overrides: TextOverrides) -> TextChec
     )
     loaded = _checkpoint(source, trust, model, names, [*unused, *more])
     window = min(_window(loaded, None), noted.get("window", MAX_WINDOW))
-    return TextCheckpoint(loaded, Classification(model).eval(), head, window, _typed(loaded))
+    return TextCheckpoint(loaded, Logits(model).eval(), head, window, _typed(loaded))
 
 
 def _encoder(source: str, trust: Trust, overrides: TextOverrides) -> TextCheckpoint:
@@ -214,7 +214,7 @@ def _options(trust: Trust) -> dict[str, Any]:
 def _checkpoint(
     source: str, trust: Trust, model: Any, names: Sequence[str], unused: Sequence[str]
 ) -> Checkpoint:
-    revision = getattr(model.config, "_commit_hash", None) or ""
+    revision = inspect(source, trust).commit
     return Checkpoint(
         source, revision, model, load_tokenizer(source, _options(trust)), names, unused=tuple(unused)
     )

@@ -10,7 +10,7 @@ from typing import Any
 from clinspan.bundle.hub_folder import max_content_tokens
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import Bundle
-from clinspan.bundle.tasks import width_of
+from clinspan.bundle.tasks import ANSWERS, task_of, width_of
 from clinspan.text.merge import Scoring
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
@@ -43,7 +43,6 @@ from clinspan_export.texts.text_compare import (
     tokenized_texts,
     torch_texts,
 )
-from clinspan_export.texts.trace import write_text_graph
 from clinspan_export.verify.samples import OWN_SAMPLES, own_samples
 
 _CALIBRATION_TEXTS = 64
@@ -168,10 +167,19 @@ def _build(
 def _write_graphs(
     checkpoint: TextCheckpoint, bundle: Bundle, made: Sequence[str], texts: Sequence[Text], stage: Progress
 ) -> None:
+    from clinspan_export.graphs.trace import trace
+
     folder = bundle.path
     fp32 = folder / FILES["fp32"]
     stage("writing fp32 ONNX")
-    write_text_graph(checkpoint, fp32)
+    trace(
+        checkpoint.module,
+        fp32,
+        ANSWERS[task_of(checkpoint.head)].output,
+        typed=checkpoint.typed,
+        per_token=False,
+        padding=checkpoint.loaded.tokenizer.pad_token_id,
+    )
     if "int8" in made:
         seen = tokenized_texts(bundle, texts[:_CALIBRATION_TEXTS])
         stage(f"writing int8 ONNX, calibrated on {len(seen)} texts")

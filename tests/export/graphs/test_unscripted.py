@@ -52,7 +52,8 @@ def test_scripted_functions_leave_no_branch_in_the_graph(tmp_path: Path, name: s
 
 
 def test_scripted_functions_are_put_back(tmp_path: Path) -> None:
-    """An error while tracing leaves transformers as it was."""
+    """An error while tracing leaves transformers as it was; transformers 5 scripts none."""
+    import torch
     from transformers import AutoModelForTokenClassification
     from transformers.models.deberta_v2 import modeling_deberta_v2 as module
 
@@ -62,7 +63,7 @@ def test_scripted_functions_are_put_back(tmp_path: Path) -> None:
 
     def fail() -> None:
         with unscripted(model):
-            assert dict(vars(module)) != before
+            assert not any(isinstance(value, torch.jit.ScriptFunction) for value in vars(module).values())
             raise KeyError
 
     with pytest.raises(KeyError):

@@ -24,7 +24,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _common(own: Path, folder: Path) -> None:
-    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(own / name, folder / name)
 
 
