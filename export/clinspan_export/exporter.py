@@ -33,7 +33,7 @@ from clinspan_export.graphs import fp16, fp32, int8
 from clinspan_export.graphs.weights_beside import write_weights_beside
 from clinspan_export.inspection.output_folder import check_report, check_target
 from clinspan_export.provenance import provenance
-from clinspan_export.quiet import Progress, quiet
+from clinspan_export.quiet import Progress, import_converters, quiet
 from clinspan_export.verify.compare import feeds
 from clinspan_export.verify.speed import speedup
 from clinspan_export.verify.tune_windows import tune
@@ -276,6 +276,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
 
 
 def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: int, stage: Progress) -> None:
+    import_converters()
     stage(f"writing fp32 ONNX, by {request.overrides.exporter}")
     source = folder / FILES["fp32"]
     fp32.write_fp32(loaded, source, request.overrides.exporter)

@@ -34,6 +34,14 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
+def import_converters() -> None:
+    """Import what converts graphs before it is needed: an interrupt in the middle of an import may become another error."""
+    with quiet():
+        import onnx  # noqa: F401
+        import onnxruntime.quantization
+        import onnxruntime.transformers.float16  # noqa: F401
+
+
 def import_onnxruntime() -> Any:
     """Import onnxruntime with its usage events off."""
     with quiet():

@@ -185,7 +185,6 @@ def _replace(module: nn.Module, path: str, weight: torch.Tensor, bias: torch.Ten
 
 def _keep_position_bias(owner: nn.Module, keep: torch.Tensor) -> None:
     """MPNet works out a bias for every head of every layer at once: let a layer see those of its own heads."""
-
     if type(owner).__name__ != "MPNetSelfAttention":
         return
     # transformers 5 gives it one place earlier than 4 did.
