@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.metadata as metadata
 import json
 import os
 import resource
@@ -20,7 +21,7 @@ from tests.support.example_notes import ROOT
 
 from clinspan_export import exporter
 from clinspan_export.cli.main import main
-from clinspan_export.graphs import by_optimum, fp16, fp32, int8
+from clinspan_export.graphs import fp16, fp32, int8
 
 pytestmark = pytest.mark.export
 
@@ -174,10 +175,10 @@ def test_optimum_that_cannot_be_had_is_one_line(
 
     def version(name: str) -> str:
         if name not in known:
-            raise by_optimum.metadata.PackageNotFoundError
+            raise metadata.PackageNotFoundError
         return known[name]
 
-    monkeypatch.setattr(by_optimum.metadata, "version", version)
+    monkeypatch.setattr(metadata, "version", version)
     assert main([str(source), str(tmp_path / "out"), "--exporter=optimum"]) == 2
     assert capsys.readouterr().err.startswith(f"clinspan-export: {message}")
     assert not (tmp_path / "out").exists()
