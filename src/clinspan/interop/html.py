@@ -27,6 +27,7 @@ STYLE = """
 .clinspan mark::after { content: attr(data-label); font-size: .65em; font-weight: 600; color: var(--ink);
   background: var(--colour); border-radius: 3px; padding: .15em .4em; margin-left: .4em; vertical-align: .15em; white-space: nowrap }
 .clinspan mark.absent { text-decoration: line-through }
+.clinspan mark.absent::after { display: inline-block; line-height: 1.3 }
 .clinspan mark.doubtful { border-bottom-style: dotted }
 .clinspan-regimens { font: 14px/1.5 system-ui, sans-serif; border-collapse: collapse; color: #111; background: #fff }
 .clinspan-regimens th, .clinspan-regimens td { text-align: left; border: 1px solid #bbb; padding: .2em .6em }

@@ -1,48 +1,20 @@
-"""Code and commands on the pages do what the pages say."""
+"""Commands on the pages have the options they are given, and proofs and scripts exist."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
 from clinspan.cli.main import main as clinspan
 from clinspan_export.cli.main import main as clinspan_export
+from tests.support.example_notes import ROOT
+from tests.support.pages import PAGES
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted(
-    [
-        *ROOT.glob("*.md"),
-        *ROOT.glob("docs/**/*.md"),
-        ROOT / "src/clinspan/starter/README.md",
-        *ROOT.glob("fuzz/*.md"),
-    ]
-)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_first_block_of_the_readme_prints_what_stands_below_it() -> None:
-    """A stranger who copies the block gets the very lines that the README shows."""
-    (language, code), (_, shown) = BLOCK.findall(README)[:2]
-    assert language == "python"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True
-    )
-    assert done.stdout == shown
-
-
-def test_every_python_block_of_the_readme_runs_after_the_one_before() -> None:
-    """Read from top to bottom, the README is one program."""
-    blocks = [code for language, code in BLOCK.findall(README) if language == "python"]
-    with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile("\n".join(blocks), "README.md", "exec"), {"__name__": "readme"})
 
 
 def commands(name: str) -> Iterator[tuple[str, list[str]]]:
