@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from tests.support.example_notes import ROOT
 from tests.support.pages import PAGES, Block, Program, blocks
 

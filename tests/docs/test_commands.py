@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from tests.support.example_notes import ROOT
+from tests.support.pages import PAGES
 
 from clinspan.cli.main import main as clinspan
 from clinspan_export.cli.main import main as clinspan_export
-from tests.support.example_notes import ROOT
-from tests.support.pages import PAGES
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

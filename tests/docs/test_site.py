@@ -7,7 +7,6 @@ import re
 import runpy
 
 import pytest
-
 from tests.support.example_notes import ROOT
 
 pytestmark = pytest.mark.skipif(not (ROOT / "mkdocs.yml").exists(), reason="this is not a checkout")

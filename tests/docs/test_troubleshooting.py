@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from clinspan import ClinspanError, LoadOptions, Recognizer
 from tests.support import bundles
 from tests.support.example_notes import ROOT
+
+from clinspan import ClinspanError, LoadOptions, Recognizer
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| (.+?) \| `(.+?)` \|$", PAGE, re.MULTILINE)
