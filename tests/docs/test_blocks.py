@@ -31,7 +31,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Block], Progr
 @pytest.mark.filterwarnings("ignore")  # of other libraries, at import
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.name)
 def test_a_block_runs_after_those_before_it(block: Block, program: Callable[[Block], Program]) -> None:
-    """What a reader copies from top to bottom runs, and says what the page shows."""
+    """Lines that a reader copies from top to bottom run, and say what the page shows."""
     for name in block.missing:
         pytest.importorskip(name)
     said = program(block).said(block)

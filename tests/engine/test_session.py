@@ -162,14 +162,14 @@ def test_a_device_is_a_provider_of_onnxruntime(name: str, provider: str) -> None
 
 
 def test_a_device_that_gets_no_node_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A provider that starts and leaves the whole model to the CPU is no device."""
+    """A provider that starts and leaves the whole model to the CPU is not one to use."""
     monkeypatch.setattr(sessions, "_share", lambda *_: 0.0)
     with pytest.raises(DeviceError, match="none of the model's nodes"):
         load()
 
 
 def test_openvino_runs_what_it_is_asked_to_run() -> None:
-    """OpenVINO's provider has all nodes of the starter, and finds what the CPU's finds, but for roundings."""
+    """OpenVINO's provider has all nodes of the starter, and finds what the CPU's finds, except for roundings."""
     import onnxruntime
 
     if "OpenVINOExecutionProvider" not in onnxruntime.get_available_providers():

@@ -140,7 +140,7 @@ def test_old_version_is_named(
 
 
 def test_oldest_versions_are_those_of_the_extra() -> None:
-    """What is refused and what pip installs are one promise."""
+    """The exporter refuses exactly what pip would not install."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
         "optional-dependencies"
     ]

@@ -26,7 +26,7 @@ _FP16_FIRST = ("fp16", "fp32", "int8")
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What onnxruntime calls a kind of device.
+    """Names that onnxruntime gives a kind of device.
 
     Attributes:
         provider: its execution provider.
@@ -63,7 +63,7 @@ class Device:
 
     @staticmethod
     def parse(name: str) -> Device:
-        """Read a device name; raises InputError for anything that is none."""
+        """Read a device name; raises InputError for anything else."""
         kind, colon, unit = name.partition(":") if isinstance(name, str) else ("", "", "")
         kind = _BY_PROVIDER.get(kind, kind)
         option = _KINDS[kind].unit if kind in _KINDS else None
