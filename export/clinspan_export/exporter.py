@@ -20,7 +20,7 @@ from typing import Any
 from clinspan.bundle.hub_folder import max_content_tokens
 from clinspan.bundle.integrity import DATA_SUFFIX, record_file
 from clinspan.bundle.manifest import DEFAULT_WINDOW, PRECISIONS, Bundle
-from clinspan.errors import ClinspanError, MissingDependencyError
+from clinspan.errors import ClinspanError, MissingDependencyError, installing
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import LabelSet, are_unnamed, detect
 from clinspan.text.tokenizer import Tokenizer
@@ -198,7 +198,7 @@ def check_extra() -> None:
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
-            f"{', '.join(missing)} is not installed: exporting needs pip install 'clinspan[export]'"
+            f"{', '.join(missing)} is not installed: exporting needs {installing('export')}"
         )
     for name, oldest in _OLDEST.items():
         installed = metadata.version(name)

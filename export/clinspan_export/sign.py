@@ -14,7 +14,7 @@ from typing import Any
 
 from clinspan.bundle.manifest import MANIFEST, open_bundle
 from clinspan.bundle.signature import SIGNATURE
-from clinspan.errors import BundleError, MissingDependencyError
+from clinspan.errors import BundleError, MissingDependencyError, installing
 from clinspan.textfiles import write_whole
 from clinspan_export.errors import ExportError
 
@@ -57,7 +57,7 @@ def _private_key(path: Path) -> Any:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError as error:
         raise MissingDependencyError(
-            "cryptography is not installed: signing needs pip install 'clinspan[signing]'"
+            f"cryptography is not installed: signing needs {installing('signing')}"
         ) from error
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

@@ -15,6 +15,22 @@ No message contains text of a note.
 
 from __future__ import annotations
 
+# Where pip finds clinspan: empty once the name is on PyPI, where until then anybody could take it.
+SOURCE = " @ git+https://github.com/clinspan/clinspan"
+# On Linux, torch from PyPI brings gigabytes of CUDA; these builds count as newer than PyPI's of the same version.
+CPU_TORCH = "https://download.pytorch.org/whl/cpu"
+
+
+def installing(extra: str) -> str:
+    """Return the command that installs an extra of clinspan.
+
+    >>> installing("pdf").removesuffix("'").removesuffix(SOURCE)
+    "pip install 'clinspan[pdf]"
+    """
+    line = f"pip install 'clinspan[{extra}]{SOURCE}'"
+    torch = {"export", "optimum", "train"} & set(extra.split(","))
+    return f"{line} --extra-index-url {CPU_TORCH}" if torch else line
+
 
 class ClinspanError(Exception):
     """Base of all errors that clinspan raises on purpose.

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "src/clinspan/starter/README.md"])
 LINK = re.compile(r"\]\(([^)\s#]*)(#[^)\s]*)?\)")
+FORGE = r"(?:github\.com/clinspan/clinspan/blob/main|raw\.githubusercontent\.com/clinspan/clinspan/main)/"
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -22,7 +23,10 @@ def slug(heading: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
     """A relative link names a file of the repository, and its anchor a heading of that file."""
-    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    for place in re.findall(FORGE + r"([^)\s#]+)", text):
+        assert (ROOT / place).exists(), f"{page.name} links to {place} on the forge, which is not there"
+    for target, anchor in LINK.findall(text):
         if "://" in target or target.startswith("mailto:"):
             continue
         file = page.parent / target if target else page
@@ -40,3 +44,11 @@ def test_every_path_in_code_marks_is_a_file(page: Path) -> None:
     for path in re.findall(rf"`((?:{roots})/[\w./\-*]*)`", page.read_text(encoding="utf-8")):
         found = any(ROOT.glob(path)) if "*" in path else (ROOT / path).exists()
         assert found, f"{page.name} names {path}, which is not there"
+
+
+@pytest.mark.skipif(not (ROOT / "docs" / "evidence").is_dir(), reason="this is not a checkout")
+def test_the_readme_links_by_full_addresses() -> None:
+    """PyPI shows it too, where a relative link leads nowhere."""
+    targets = [target for target, _ in LINK.findall((ROOT / "README.md").read_text(encoding="utf-8"))]
+    assert targets
+    assert [target for target in targets if "://" not in target] == []

@@ -19,6 +19,7 @@ import pytest
 from tests.support import tiny_checkpoints
 from tests.support.example_notes import ROOT
 
+from clinspan.errors import installing
 from clinspan_export import exporter
 from clinspan_export.cli.main import main
 from clinspan_export.graphs import fp16, fp32, int8
@@ -126,7 +127,7 @@ def test_missing_extra_is_named(
     error = capsys.readouterr().err
     assert error == (
         "clinspan-export: a_package_that_nobody_has is not installed: "
-        "exporting needs pip install 'clinspan[export]'\n"
+        f"exporting needs {installing('export')}\n"
     )
 
 
@@ -153,7 +154,7 @@ def test_oldest_versions_are_those_of_the_extra() -> None:
     [
         (
             {"transformers": "4.57.6"},
-            "optimum-onnx is not installed: --exporter optimum needs pip install 'clinspan[optimum]'",
+            f"optimum-onnx is not installed: --exporter optimum needs {installing('optimum')}",
         ),
         (
             {"optimum-onnx": "0.1.0", "transformers": "5.24.0"},

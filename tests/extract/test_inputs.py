@@ -179,7 +179,7 @@ def test_html_is_read_as_a_browser_shows_it(name: str, read: Read) -> None:
 def test_rtf_is_read_or_names_its_extra(name: str, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     """Never as a note full of commands."""
     monkeypatch.setitem(sys.modules, "striprtf.striprtf", None)
-    with pytest.raises(ImportError, match=r"pip install 'clinspan\[rtf\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'clinspan\[rtf\]"):
         read(RTF, name)
     monkeypatch.undo()
     pytest.importorskip("striprtf")

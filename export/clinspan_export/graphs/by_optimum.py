@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from clinspan.errors import MissingDependencyError
+from clinspan.errors import MissingDependencyError, installing
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.quiet import quiet
 
@@ -26,13 +26,13 @@ def check_installed() -> None:
         version = metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:
         raise MissingDependencyError(
-            f"{PACKAGE} is not installed: --exporter optimum needs pip install 'clinspan[optimum]'"
+            f"{PACKAGE} is not installed: --exporter optimum needs {installing('optimum')}"
         ) from None
     installed = metadata.version("transformers")
     if tuple(int(part) for part in installed.split(".")[:2]) >= _BEYOND:
         raise MissingDependencyError(
             f"{PACKAGE} {version} works with transformers before 4.58, and {installed} is installed: "
-            "pip install 'clinspan[optimum]' into another environment, or leave --exporter optimum out"
+            f"{installing('optimum')} into another environment, or leave --exporter optimum out"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clinspan.errors import BundleError, InputError, MissingDependencyError
+from clinspan.errors import BundleError, InputError, MissingDependencyError, installing
 
 SIGNATURE = "clinspan.json.sig"
 _SIGNATURE_BYTES = 64
@@ -54,7 +54,7 @@ def _public_key(path: Path) -> Any:
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     except ImportError as error:
         raise MissingDependencyError(
-            "cryptography is not installed: checking a signature needs pip install 'clinspan[signing]'"
+            f"cryptography is not installed: checking a signature needs {installing('signing')}"
         ) from error
     try:
         with path.open("rb") as stream:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clinspan.errors import DeviceError, InputError
+from clinspan.errors import DeviceError, InputError, installing
 
 CPU_PROVIDER = "CPUExecutionProvider"
 
@@ -125,8 +125,8 @@ def provider_of(
 
 _ANY = "install the onnxruntime that has it in place of this one (https://onnxruntime.ai/docs/execution-providers)"
 _HOW_TO_GET = {
-    "cuda": "pip uninstall onnxruntime, then pip install 'clinspan[gpu]'",
-    "tensorrt": "pip uninstall onnxruntime, then pip install 'clinspan[gpu]' tensorrt",
+    "cuda": f"pip uninstall onnxruntime, then {installing('gpu')}",
+    "tensorrt": f"pip uninstall onnxruntime, then {installing('gpu')} tensorrt",
     "openvino": "pip uninstall onnxruntime, then pip install onnxruntime-openvino",
     "directml": "pip uninstall onnxruntime, then pip install onnxruntime-directml",
     "qnn": "pip uninstall onnxruntime, then pip install onnxruntime-qnn",

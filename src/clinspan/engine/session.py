@@ -28,6 +28,7 @@ from clinspan.errors import (
     InferenceError,
     InputError,
     MissingDependencyError,
+    installing,
     raised_by,
 )
 
@@ -368,7 +369,7 @@ def _onnxruntime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise MissingDependencyError(
-            "onnxruntime is not installed: pip install 'clinspan[cpu]', or 'clinspan[gpu]' for NVIDIA GPUs"
+            f"onnxruntime is not installed: {installing('cpu')}, or the extra gpu for NVIDIA GPUs"
         ) from error
     if hasattr(onnxruntime, "disable_telemetry_events"):
         onnxruntime.disable_telemetry_events()  # where the application had imported it before

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clinspan.errors import MissingDependencyError
+from clinspan.errors import MissingDependencyError, installing
 from clinspan.recognizer import Recognizer
 
 
@@ -25,9 +25,7 @@ def presidio_recognizer(
     try:
         from presidio_analyzer import EntityRecognizer, RecognizerResult
     except ImportError as error:
-        raise MissingDependencyError(
-            "this needs presidio-analyzer: pip install 'clinspan[presidio]'"
-        ) from error
+        raise MissingDependencyError(f"this needs presidio-analyzer: {installing('presidio')}") from error
     names = {label: label for label in recognizer.labels} if labels is None else dict(labels)
 
     class ClinspanRecognizer(EntityRecognizer):  # type: ignore[misc]

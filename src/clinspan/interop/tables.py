@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from clinspan.errors import MissingDependencyError
+from clinspan.errors import MissingDependencyError, installing
 from clinspan.interop.given import checked
 from clinspan.text.decode import Span
 
@@ -98,7 +98,5 @@ def import_arrow() -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise MissingDependencyError(
-            "Arrow and Parquet need pyarrow: pip install 'clinspan[arrow]'"
-        ) from error
+        raise MissingDependencyError(f"Arrow and Parquet need pyarrow: {installing('arrow')}") from error
     return pyarrow

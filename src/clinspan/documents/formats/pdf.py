@@ -6,7 +6,7 @@ import stat
 from io import BytesIO
 from pathlib import Path
 
-from clinspan.errors import InputError, MissingDependencyError
+from clinspan.errors import InputError, MissingDependencyError, installing
 from clinspan.textfiles import open_bytes, read_at_most
 
 # Far more than any letter or report, far less than memory.
@@ -26,7 +26,7 @@ def read_pdf(path: Path) -> str:
     try:
         from pypdf import PdfReader
     except ImportError as error:
-        raise MissingDependencyError("reading a PDF needs pypdf: pip install 'clinspan[pdf]'") from error
+        raise MissingDependencyError(f"reading a PDF needs pypdf: {installing('pdf')}") from error
     text = problem = ""
     data = _read(path)
     try:

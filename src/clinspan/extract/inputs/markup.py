@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
-from clinspan.errors import InputError, MissingDependencyError
+from clinspan.errors import InputError, MissingDependencyError, installing
 
 _BLOCKS = {
     "address", "article", "aside", "blockquote", "br", "caption", "dd", "div", "dl", "dt", "figure",
@@ -126,9 +126,7 @@ def rtf_text(markup: str, where: str) -> str:
     try:
         from striprtf.striprtf import rtf_to_text
     except ImportError as error:
-        raise MissingDependencyError(
-            f"{where}: reading RTF needs striprtf: pip install 'clinspan[rtf]'"
-        ) from error
+        raise MissingDependencyError(f"{where}: reading RTF needs striprtf: {installing('rtf')}") from error
     problem = ""
     try:
         return str(rtf_to_text(markup)).strip()
