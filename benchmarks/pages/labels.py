@@ -6,6 +6,12 @@ import re
 from collections.abc import Sequence
 
 _LABELS = {
+    # vectors
+    "sentence_transformers_torch": "sentence-transformers, torch fp32",
+    "sentence_transformers_onnx": "sentence-transformers, its ONNX backend, fp32",
+    "transformers_torch": "transformers, torch fp32, pooled by hand",
+    "clinspan_folder_fp32": "clinspan fp32, the folder of sentence-transformers as it is",
+    "light_embed": "light-embed",
     # memory
     "mb_after_one_note": "MB after one note",
     "mb_after_all_notes": "MB after all notes",

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.pages import clinical, comparison, plots, targets
+from benchmarks.pages import clinical, comparison, plots, targets, whole_texts
 from benchmarks.pages.labels import label, table
 from benchmarks.run.harness import ROOT, options_parser
 from benchmarks.run.record import names, read, rows
@@ -198,6 +198,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "latency_one_core": lambda: comparison.latency("latency_threads_1"),
     "coldstart": comparison.coldstart,
     "memory": comparison.memory,
+    "embedding": whole_texts.embedding,
+    "classification": whole_texts.classification,
     "growth": growth,
     "growth_starter": lambda: growth("growth_starter"),
     "many": many,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.pages import clinical
+from benchmarks.pages import clinical, whole_texts
 from benchmarks.pages.labels import table
 from benchmarks.peers import FLOOR, OURS
 from benchmarks.questions import QUESTIONS
@@ -104,8 +104,18 @@ def targets() -> Iterator[Target]:
     yield Target("assertion", "CPU time a note", 1, False, clinical.milliseconds_a_note, " ms")
     for peer, what in (("nearest_drug", "the nearest drug's"), ("openmed_links", "OpenMed's")):
         for key, data in (("phee_test_all_gold", "PHEE test"), ("maccrobat_test_all_gold", "MACCROBAT test")):
-            ahead = partial(clinical.ahead_of, peer, key)
-            yield Target("regimens", f"F1 less {what}, {data}", 0, True, ahead, digits=3)
+            gained = partial(clinical.ahead_of, peer, key)
+            yield Target("regimens", f"F1 less {what}, {data}", 0, True, gained, digits=3)
+    for question in ("embedding", "classification"):
+        for what, figure in (
+            ("texts a second", "texts_per_s"),
+            ("one text alone", "lone_text_ms"),
+            ("first answer", "first_answer_s"),
+        ):
+            ahead = whole_texts.ahead(question, figure, more=figure == "texts_per_s")
+            yield Target(question, f"{what}, fp32, against the best of the others", 1, True, ahead, "x")
+    nearness = "largest difference from sentence-transformers, millionths"
+    yield Target("embedding", nearness, 10, False, whole_texts.difference)
     for name in names("quality"):
         data = name.removeprefix("quality_")
         for key, what in (("f1_less_chosen", ""), ("f1_less_best", " at its best on test")):

@@ -45,6 +45,18 @@ QUESTIONS = {
     "gpu": Question(
         "gpu", "main", _PEERS, "How fast is it on an NVIDIA GPU, and how far from the CPU's answers?"
     ),
+    "embedding": Question(
+        "texts.beside_others",
+        "embedding",
+        "--bundle BUNDLE --checkpoint FOLDER --folder FOLDER --texts FILE",
+        "How fast are short texts turned into vectors, beside what people would use instead?",
+    ),
+    "classification": Question(
+        "texts.beside_others",
+        "classification",
+        "--bundle BUNDLE --checkpoint CHECKPOINT --texts FILE",
+        "How fast are the labels of short texts and pairs scored, beside what people would use instead?",
+    ),
     "growth": Question(
         "growth",
         "main",

@@ -34,6 +34,7 @@ _MODEL = ("bundle", "checkpoint")
 _PACKAGES = (
     *("clinspan", "numpy", "onnxruntime", "tokenizers", "torch", "transformers", "optimum-onnx"),
     *("openmed", "openvino", "spacy"),
+    *("sentence-transformers", "fastembed", "light-embed", "kjarni"),
 )
 
 

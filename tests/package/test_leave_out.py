@@ -7,11 +7,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tests.support.tiny import text_bundles
 
 from clinspan.package.functions import Package
 from clinspan.package.parts import self_test
 from clinspan.package.parts.leave_out import RULES, Rule, is_licence, left_out
 from clinspan.package.parts.own_files import own_files
+from clinspan.text.merge import Scoring
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,31 @@ def test_nothing_that_inference_uses_is_left_out(everything: Path) -> None:
         paths = [Path(path).relative_to(everything.resolve()).as_posix() for path in found.used]
         assert len(paths) > 100
         assert [path for path in paths if left_out(path)] == []
+
+
+@pytest.mark.parametrize("task", ["labels", "pairs", "vectors"])
+@pytest.mark.parametrize("function", ["handler", "http"])
+def test_a_packed_function_answers_for_every_task(
+    everything: Path, tmp_path: Path, task: str, function: str
+) -> None:
+    """The self-test asks a model for labels, for pairs or for vectors too, and what it uses is packed."""
+    folder = tmp_path / "model"
+    if task == "vectors":
+        text_bundles.embedder(folder)
+    else:
+        text_bundles.classifier(folder, Scoring(text_bundles.LABELS, pairs=task == "pairs"), window=500)
+    entry = everything / f"entry_{function}_{task}.py"
+    entry.write_text(f"from clinspan.serving import {function} as entry\n")
+    found = self_test.self_test(
+        sys.executable,
+        [everything],
+        entry=(entry.stem, "entry"),
+        kind="lambda" if function == "handler" else "http",
+        environment={"CLINSPAN_MODEL": str(folder)},
+    )
+    assert (found.what, found.found) == (("numbers", 4) if task == "vectors" else ("labels", 3))
+    used = [Path(path).relative_to(everything.resolve()).as_posix() for path in found.used]
+    assert [path for path in used if left_out(path)] == []
 
 
 # Wheels carry no caches, folders of installed packages do; numpy has no distutils where Python has none.

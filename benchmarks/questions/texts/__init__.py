@@ -1,0 +1,1 @@
+"""Questions about models for whole texts."""
