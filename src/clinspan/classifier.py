@@ -204,5 +204,10 @@ class Classifier(LoadedModel):
         """Names of the labels, in the model's order."""
         return self._scoring.names
 
+    @property
+    def problem(self) -> str:
+        """One label of several (`single-label`), any number of labels (`multi-label`), or a number (`regression`)."""
+        return self._scoring.problem
+
     def _size(self) -> str:
         return f"{len(self.labels)} labels"

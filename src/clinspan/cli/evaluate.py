@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from clinspan.classifier import Classifier
 from clinspan.cli.console import UsageError, exists, named, say, write_stdout, write_text
-from clinspan.cli.load_flags import add_load_flags, load
+from clinspan.cli.load_flags import add_load_flags, load, load_any
 from clinspan.cli.reading_flags import DATA_HELP, add_reading_flags, reading_rules
+from clinspan.cli.texts.evaluate_texts import run_texts
 from clinspan.cli.values import check_encoding, read_threshold, split_pairs
 from clinspan.documents.annotated import FORMATS, read_annotated
 from clinspan.documents.document import Document
@@ -54,6 +56,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     less = "leave out spans that score less; repeatable per label of the model"
     add("--threshold", action="append", default=[], metavar="[LABEL=]P", help=less)
     add("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
+    field = "of a classifier: field or column with the labels (default: label or labels)"
+    add("--label-field", metavar="NAME", help=field)
+    first = "of a classifier: read only the first window of each text"
+    add("--truncate", action="store_true", help=first)
     drawn = "bootstrap draws for the intervals; 0 leaves them out (%(default)s)"
     add("--resamples", type=int, default=1000, help=drawn)
     add("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
@@ -71,8 +77,13 @@ def run(options: argparse.Namespace) -> None:
     check_encoding(options.encoding)
     threshold = read_threshold(options.threshold)
     names = split_pairs(options.map, "--map", "FOUND=ANNOTATED")
+    _check_gold(options.gold)
+    model = None if options.model is None else load_any(options)
+    if isinstance(model, Classifier):
+        run_texts(options, model)
+        return
     gold, notes = _gold(options)
-    recognizer = load(options)
+    recognizer = model if isinstance(model, Recognizer) else load(options)
     choice = choose_labels(gold, recognizer.labels, rename=names, wanted=options.label)
     notes += choice.warnings
     for note in notes:
@@ -98,10 +109,13 @@ class _Result:
     notes: tuple[str, ...]
 
 
+def _check_gold(path: str) -> None:
+    if not exists(path):
+        raise UsageError(f"--gold {named(path)}: no such file or folder")
+
+
 def _gold(options: argparse.Namespace) -> tuple[list[Document], list[str]]:
     """Read the annotated documents; returns what is odd about them too, a line each."""
-    if not exists(options.gold):
-        raise UsageError(f"--gold {named(options.gold)}: no such file or folder")
     rules = reading_rules(options)
     documents = list(read_annotated(options.gold, format=options.gold_format, rules=rules))
     if not documents:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.privacy.failing_paths import NOTE, Action, Place, adder
+from tests.support.tiny import text_bundles
 
+from clinspan.cli.main import main
 from clinspan.documents.labelled import read_labelled
+from clinspan.text.merge import Scoring
 
 PATHS: dict[str, Action] = {}
 path = adder(PATHS)
@@ -42,3 +45,19 @@ for kind, row in ROWS.items():
 for kind, (name, content) in TABLES.items():
     path(kind, partial(labelled, name=name, content=content))
 path("no such file", lambda place: list(read_labelled(Path(place.root, "inputs", "missing.csv"))))
+
+
+def scored(place: Place, rows: Any, *more: str, problem: str = "single-label") -> None:
+    names = text_bundles.LABELS if problem != "regression" else ("score",)
+    bundle = text_bundles.classifier(place.root / "classifier", Scoring(names, problem))
+    gold = place.write("gold.jsonl", "\n".join(map(json.dumps, rows)))
+    assert main(["evaluate", "--model", str(bundle), "--gold", gold, *more]) in (1, 2)
+
+
+path(
+    "scored by an option for entities",
+    lambda place: scored(place, [{"text": NOTE, "label": "fever"}], "--details"),
+)
+path("nothing to score", partial(scored, rows=[]))
+path("scored with two labels", partial(scored, rows=[{"text": NOTE, "labels": ["fever", NOTE]}]))
+path("scored without a number", partial(scored, rows=[{"text": NOTE, "label": NOTE}], problem="regression"))

@@ -56,7 +56,7 @@ NO_NOTE_THERE = {
     "serving/__init__.py": "looks up a name",
     "cli/bench.py:run": "says the command line's own options",
     "cli/console.py:write_stdout:InputError": "says the state of standard output",
-    "cli/evaluate.py:_gold:UsageError": "says the command line's own options",
+    "cli/evaluate.py:_check_gold:UsageError": "says the command line's own options",
     "extract/run_record.py": "reads and writes hashes, and says names of options and files",
     "cli/runs/resuming.py:skip_done": "says names of files and notes, and the number of a line",
     "cli/runs/run_options.py": "says the command line's own options",

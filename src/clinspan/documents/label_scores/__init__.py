@@ -1,0 +1,1 @@
+"""Scores of labels that a model gave to whole texts, and how they are shown."""
