@@ -61,7 +61,7 @@ def test_thresholds_decide_in_place_of_the_models(tmp_path: Path, capsys: pytest
 
 
 def test_numbers_are_scored_as_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A model of regression has errors and a correlation, and labels that are no numbers are refused."""
+    """A model of regression has errors and a correlation, and labels that are not numbers are refused."""
     bundle = text_bundles.classifier(tmp_path / "b", Scoring(("score",), "regression"))
     with Classifier.load(bundle) as loaded:
         exact = [str(loaded.classify(text)[0].score) for text in TEXTS]
