@@ -23,6 +23,7 @@ PAGES = (
     ROOT / "docs" / "evidence" / "performance.md",
     ROOT / "docs" / "evidence" / "architectures.md",
     ROOT / "docs" / "clinical.md",
+    ROOT / "docs" / "embed.md",
     ROOT / "benchmarks" / "README.md",
 )
 _BLOCK = re.compile(r"(<!-- table (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
