@@ -25,6 +25,7 @@ from typing import Any
 
 from clinspan.bundle.loading import STARTER
 from tests.support.example_notes import ROOT
+from tests.support.tiny import text_bundles
 
 PAGES = sorted(
     [
@@ -113,6 +114,8 @@ class Program:
         self._folder = folder
         if not (folder / "bundle").exists():
             (folder / "bundle").symlink_to(STARTER)
+        if not (folder / "model").exists() and "Embedder.load(" in page.read_text(encoding="utf-8"):
+            text_bundles.embedder(folder / "model")
         self._names: dict[str, Any] = {"__name__": "page"}
         self._said: dict[int, str] = {}
 
