@@ -100,4 +100,10 @@ QUESTIONS = {
         "clinical", "assertion", "CORPORA --peers DIR", "Is what a note says of its findings read right?"
     ),
     "regimens": Question("clinical", "regimens", "CORPORA --peers DIR", "Does every dose find its drug?"),
+    "labels_kept": Question(
+        "texts.same_answers",
+        "main",
+        "CHECKPOINT BUNDLE TEST",
+        "Does a classifier's bundle answer as transformers does, and what does int8 change?",
+    ),
 }
