@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from clinspan.documents.scores import Evaluation
 from clinspan_export.errors import ExportError, LimitError
 from clinspan_export.verify.compare import TOLERANCE, Agreement
+
+# Span agreement with PyTorch below which a model that is kept warns, where the caller sets no limit.
+WARN_BELOW = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,18 @@ def check_agreement(limits: Limits, agreement: Agreement) -> None:
             for label, counts in suffered
         )
     )
+
+
+def low_agreement(kept: Sequence[Agreement], limits: Limits) -> list[str]:
+    """List in words the precisions that agree less than `WARN_BELOW`, where the caller sets no limit."""
+    if limits.min_agreement is not None:
+        return []
+    return [
+        f"{one.precision} agrees with PyTorch on {one.total.agreement:.3f} of spans, below {WARN_BELOW:g}: measure it on "
+        "your own notes before you use it, or set --min-agreement"
+        for one in kept
+        if one.total.agreement < WARN_BELOW
+    ]
 
 
 def check_f1(limits: Limits, precision: str, original: Evaluation, found: Evaluation) -> None:

@@ -15,12 +15,20 @@ from clinspan_export.verify.span_diff import KINDS, Change
 _BARS = 30
 
 
-def render(bundle: Bundle, changes: Sequence[tuple[str, Change]] = ()) -> str:
+def render(
+    bundle: Bundle,
+    changes: Sequence[tuple[str, Change]] = (),
+    *,
+    failed: str = "",
+    warnings: Sequence[str] = (),
+) -> str:
     """Write the page.
 
     Args:
         bundle: with its parity, evaluation and tuning reports.
         changes: precision and span to quote; empty for a page without any text of the notes.
+        failed: why the export failed; empty where it did not.
+        warnings: what a reader should know although the export did not fail.
     """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
@@ -45,6 +53,8 @@ def render(bundle: Bundle, changes: Sequence[tuple[str, Change]] = ()) -> str:
         labels=sorted(labels),
         plots=plots,
         changes=changes,
+        failed=failed,
+        warnings=warnings,
     )
 
 

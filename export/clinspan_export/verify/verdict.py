@@ -20,7 +20,7 @@ from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
 from clinspan_export.quiet import Progress
 from clinspan_export.verify.compare import TOLERANCE, Agreement, check_shapes, compare, torch_reference
-from clinspan_export.verify.limits import Limits, check_agreement, check_f1, check_fp32
+from clinspan_export.verify.limits import Limits, check_agreement, check_f1, check_fp32, low_agreement
 from clinspan_export.verify.report import render, score_row
 from clinspan_export.verify.samples import OWN_SAMPLES, check_labels, is_annotated, own_samples
 from clinspan_export.verify.tune_windows import MARGIN
@@ -112,13 +112,34 @@ def judge(
         parity=_parity_report(found, checks),
         evaluation=_evaluation_report(scores, checks, unscored) if scores else {},
     )
-    _write_report(bundle, found, checks)
-    check_fp32(found["fp32"] if written_from is None else _compare_fp32(written_from, bundle, checks.samples))
-    for precision in keep:
-        check_agreement(checks.limits, found[precision])
-        if scores:
-            check_f1(checks.limits, precision, scores["torch"], scores[precision])
+    fp32 = found["fp32"] if written_from is None else _compare_fp32(written_from, bundle, checks.samples)
+    failure = _failure(fp32, found, scores, checks.limits, keep)
+    warnings = low_agreement([found[precision] for precision in keep], checks.limits)
+    for line in warnings:
+        progress(f"warning: {line}")
+    _write_report(bundle, found, checks, failed="" if failure is None else str(failure), warnings=warnings)
+    if failure is not None:
+        raise failure
     return bundle
+
+
+def _failure(
+    fp32: Agreement,
+    found: Mapping[str, Agreement],
+    scores: Mapping[str, Evaluation],
+    limits: Limits,
+    keep: Sequence[str],
+) -> ExportError | None:
+    """The first limit that is broken, so that the report can say so before the export fails."""
+    try:
+        check_fp32(fp32)
+        for precision in keep:
+            check_agreement(limits, found[precision])
+            if scores:
+                check_f1(limits, precision, scores["torch"], scores[precision])
+    except ExportError as error:
+        return error
+    return None
 
 
 def _compare_all(
@@ -181,11 +202,13 @@ def _evaluation_report(
     return report
 
 
-def _write_report(bundle: Bundle, found: Mapping[str, Agreement], checks: Checks) -> None:
+def _write_report(
+    bundle: Bundle, found: Mapping[str, Agreement], checks: Checks, *, failed: str, warnings: Sequence[str]
+) -> None:
     changes = []
     for precision, agreement in found.items() if checks.show_text else ():
         changes += [(precision, change) for change in agreement.changes]
-    page = render(bundle, changes)
+    page = render(bundle, changes, failed=failed, warnings=warnings)
     for path in (bundle.path / "report.html", checks.report):
         if path is not None:
             path.write_text(page, encoding="utf-8")

@@ -159,8 +159,12 @@ def test_broken_limit_fails_and_names_the_labels(
     arguments = [str(source), str(tmp_path / "out"), f"--notes={gold}", f"--report={page}", gate]
     assert main(arguments) == 1
     assert not (tmp_path / "out").exists()
-    assert page.stat().st_size > 1000
-    last = capsys.readouterr().err.splitlines()[-1]
+    told = capsys.readouterr()
+    last = told.err.splitlines()[-1]
+    head = page.read_text(encoding="utf-8").partition("<h2>")[0]
+    assert "The export failed." in head
+    assert "The export passed." not in head
+    assert gate.partition("=")[0] in head
     suffered = [
         label
         for label, row in _manifest(judged)["parity"]["int8"]["labels"].items()
@@ -179,6 +183,28 @@ def test_limit_that_holds_lets_the_bundle_through(
     assert main([str(source), str(tmp_path / "out"), f"--notes={gold}", *gates]) == 0
     assert _manifest(tmp_path / "out")["parity"]["limits"] == {"min_agreement": 1.0, "max_f1_loss": 0.0}
     assert "min-agreement 1 and max-f1-loss 0" in capsys.readouterr().out
+    head = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").partition("<h2>")[0]
+    assert "The export passed." in head
+    assert "min-agreement 1 is kept" in head
+    assert "max-f1-loss 0 is kept" in head
+    assert "Warning." not in head
+
+
+def test_model_that_agrees_little_warns_where_no_limit_is_set(
+    source: Path,
+    gold: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Below the default agreement the export goes on, and a line of progress and the page's head warn of it."""
+    monkeypatch.setattr("clinspan_export.verify.limits.WARN_BELOW", 1.0)
+    assert main([str(source), str(tmp_path / "out"), f"--notes={gold}", "--precision=int8"]) == 0
+    said = capsys.readouterr()
+    assert "warning: int8 agrees with PyTorch on" in said.out + said.err
+    head = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").partition("<h2>")[0]
+    assert "Warning." in head
+    assert "no limit was set" in head
 
 
 def test_last_lines_say_where_how_large_and_what_next(
