@@ -88,6 +88,8 @@ def test_a_label_that_the_model_lacks_is_said_and_counts_as_missed(
     [
         ([["fever", "injury"], "fever", "fever", "fever"], [], 1, "several labels or none"),
         (["fever"] * 4, ["--details"], 2, "--details is an option for entities"),
+        (["fever"] * 4, ["--resamples", "-1"], 2, "--resamples and --seed of 0 or more"),
+        (["fever"] * 4, ["--threshold", "gout=0.5"], 1, "gout"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(

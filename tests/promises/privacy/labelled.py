@@ -61,3 +61,5 @@ path(
 path("nothing to score", partial(scored, rows=[]))
 path("scored with two labels", partial(scored, rows=[{"text": NOTE, "labels": ["fever", NOTE]}]))
 path("scored without a number", partial(scored, rows=[{"text": NOTE, "label": NOTE}], problem="regression"))
+path("scored with too few draws", lambda place: scored(place, [], "--resamples", "-1"))
+path("scored on a page without labels", lambda place: scored(place, [], "--html", "x", problem="regression"))

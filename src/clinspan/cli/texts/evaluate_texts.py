@@ -16,6 +16,7 @@ from clinspan.documents.label_scores.label_report import as_html, as_json, as_ta
 from clinspan.documents.label_scores.measures import Labelling, measure_labels, measure_numbers
 from clinspan.documents.labelled import LabelledText, read_labelled
 from clinspan.errors import InputError
+from clinspan.text.decode import score_limits
 from clinspan.text.merge import LabelScore
 from clinspan.textfiles import printable
 
@@ -37,6 +38,11 @@ def run_texts(options: argparse.Namespace, classifier: Classifier) -> None:
             raise UsageError(
                 f"--{name.replace('_', '-')} is an option for entities, and this model classifies"
             )
+    if options.resamples < 0 or options.seed < 0:
+        raise UsageError("expected --resamples and --seed of 0 or more")
+    if options.html and classifier.problem == "regression":
+        raise UsageError("--html shows labels, and this model gives numbers")
+    score_limits(read_threshold(options.threshold), classifier.labels)  # refuses a label that the model lacks
     gold = list(read_labelled(options.gold, label_field=options.label_field))
     if not gold:
         raise InputError(f"{options.gold}: no text to score")
