@@ -131,7 +131,10 @@ def make_package(bundle: Path, work: Path) -> tuple[dict[str, Any], Path]:
     """The bundle as a function's zip for this Python, and the folder that it unpacks to."""
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     made = package_lambda(
-        work / "function.zip", target("lambda", python=python, glibc=28), Inputs(model=str(bundle))
+        work / "function.zip",
+        target("lambda", python=python, glibc=28),
+        Inputs(model=str(bundle)),
+        force=True,
     )
     task = work / "task"
     subprocess.run(["rm", "-rf", str(task)], check=True)

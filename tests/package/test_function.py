@@ -152,7 +152,7 @@ def test_a_library_that_is_linked_stays(tmp_path: Path, elsewhere: Target, input
             archive.writestr("onnxruntime-9.3.dist-info/WHEEL", "Wheel-Version: 1.0\n")
             archive.writestr("onnxruntime/capi/libonnxruntime.so.9", small_wheels.elf(OTHER))
             archive.writestr("onnxruntime/capi/onnxruntime_pybind11_state.so", small_wheels.elf(OTHER) + rest)
-        made = package_lambda(tmp_path / "f.zip", elsewhere, replace(inputs, wheels=wheels))
+        made = package_lambda(tmp_path / "f.zip", elsewhere, replace(inputs, wheels=wheels), force=True)
         with zipfile.ZipFile(made.archives[0]) as archive:
             assert ("onnxruntime/capi/libonnxruntime.so.9" in archive.namelist()) == linked
 
@@ -183,6 +183,31 @@ def test_command_line(tmp_path: Path, inputs: Inputs, capsys: pytest.CaptureFixt
     assert "NOT RUN" in shown
     assert "uploaded directly" in shown
     assert "handler       lambda_function.lambda_handler" in shown
+
+
+def test_an_untested_package_has_an_exit_code_of_its_own(
+    tmp_path: Path, inputs: Inputs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On request 3 says that the package was made and never run; standard error says so in any case."""
+    arguments = ["package", "lambda", "--arch", OTHER, "--python", "3.13", "--model", str(inputs.model)]
+    arguments += ["--wheels", str(inputs.wheels), "--out", str(tmp_path / "f.zip"), "--require-self-test"]
+    assert main(arguments) == 3
+    assert (tmp_path / "f.zip").is_file()
+    assert "never run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("taken", ["f.zip", "f-model.zip"])
+def test_a_file_is_replaced_only_when_asked(
+    tmp_path: Path, elsewhere: Target, inputs: Inputs, taken: str
+) -> None:
+    """A file that stands at one of the places stops the command before any work; force replaces it."""
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(PackageError, match="exists already"):
+        package_lambda(tmp_path / "f.zip", elsewhere, inputs, layers=True)
+    assert (tmp_path / taken).read_text() == "mine"
+    assert [path.name for path in tmp_path.glob("f*.zip")] == [taken]
+    package_lambda(tmp_path / "f.zip", elsewhere, inputs, layers=True, force=True)
+    assert zipfile.is_zipfile(tmp_path / taken)
 
 
 def test_one_precision_is_packed(tmp_path: Path, elsewhere: Target, inputs: Inputs) -> None:

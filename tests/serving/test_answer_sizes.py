@@ -53,27 +53,3 @@ def test_the_limit_is_exact(recognizer: Recognizer) -> None:
         sent = len(json.dumps(handler(recognizer)(event, None)["body"]))
         assert handler(recognizer, sent)(event, None)["statusCode"] == 200
         assert handler(recognizer, sent - 1)(event, None)["statusCode"] == 413
-
-
-def messages(count: int, source: str = "arn:aws:sqs:x:0:notes") -> list[dict[str, str]]:
-    body = json.dumps({"text": "She has pneumonia and takes aspirin."})
-    return [{"messageId": f"m{n}", "body": body, "eventSourceARN": source} for n in range(count)]
-
-
-@pytest.mark.parametrize("source", ["arn:aws:sqs:x:0:notes", "arn:aws:sqs:x:0:notes.fifo"])
-def test_a_batch_without_a_sink_ends_within_the_limit(recognizer: Recognizer, source: str) -> None:
-    """Messages that do not fit go back to their queue, and each delivery gets some of them done."""
-    waiting, done, deliveries = messages(30, source), [], 0
-    run = handler(recognizer, 4_000)
-    while waiting:
-        answer = run({"Records": waiting}, None)
-        assert len(json.dumps(answer["results"])) <= 4_000
-        back = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
-        fitted = [row["itemIdentifier"] for row in answer["results"] if row["statusCode"] == 200]
-        assert fitted
-        assert back.isdisjoint(fitted)
-        done += fitted
-        waiting = [message for message in waiting if message["messageId"] in back]
-        deliveries += 1
-    assert done == [f"m{n}" for n in range(30)]
-    assert deliveries > 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clinspan.serving import Service, make_handler
+from clinspan.serving.aws_events import UnattendedEventError
 
 NOTE = "She has pneumonia and was given ceftriaxone."
 SECRET = "Zebrafinch"
@@ -89,9 +90,7 @@ def test_failing_sink_fails_its_message(service: Service, capsys: pytest.Capture
     assert SECRET not in capsys.readouterr().out
 
 
-def test_queue_without_a_sink_says_so(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a sink the results are in the return value, and the log warns that a queue drops that."""
-    answer = make_handler(service)({"Records": [message("a", {"text": NOTE})]}, Context())
-    assert answer["results"][0]["itemIdentifier"] == "a"
-    assert answer["results"][0]["spans"]
-    assert '"no_sink"' in capsys.readouterr().out
+def test_queue_without_a_sink_fails_the_batch(service: Service) -> None:
+    """A queue throws the return value away: the whole batch comes again, and no result is lost unseen."""
+    with pytest.raises(UnattendedEventError, match="sink="):
+        make_handler(service)({"Records": [message("a", {"text": NOTE})]}, Context())

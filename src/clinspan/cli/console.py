@@ -11,7 +11,7 @@ from pathlib import Path
 from clinspan.errors import InputError
 from clinspan.textfiles import printable
 
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USAGE, UNTESTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class UsageError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clinspan.cli.console import say, write_stdout
+from clinspan.cli.console import DONE, UNTESTED, say, write_stdout
 from clinspan.cli.load_flags import check_model
 from clinspan.package import targets
 from clinspan.package.container import package_container
@@ -83,6 +83,12 @@ def _add_test_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="pack these files too, such as 'numpy/random/*'; repeatable",
     )
+    parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
+    parser.add_argument(
+        "--require-self-test",
+        action="store_true",
+        help=f"exit with {UNTESTED} if the package was made and could not be run here",
+    )
 
 
 def _glibc(text: str) -> int:
@@ -92,7 +98,7 @@ def _glibc(text: str) -> int:
     return int(minor)
 
 
-def _lambda(options: argparse.Namespace) -> None:
+def _lambda(options: argparse.Namespace) -> int:
     target = _target("lambda", options)
     made = package_lambda(
         options.out,
@@ -100,17 +106,17 @@ def _lambda(options: argparse.Namespace) -> None:
         _inputs(options),
         handler=options.handler,
         layers=options.layers,
+        force=options.force,
         progress=_progress,
     )
-    _report(made, target, f"handler       {made.entry}")
+    return _report(made, target, options, f"handler       {made.entry}")
 
 
-def _gcf(options: argparse.Namespace) -> None:
+def _gcf(options: argparse.Namespace) -> int:
     target = _target("gcf", options)
-    made = package_gcf(options.out, target, _inputs(options), progress=_progress)
-    _report(
-        made, target, f"entry point   {made.entry.rpartition('.')[2]}; 2nd gen states no limit of its own"
-    )
+    made = package_gcf(options.out, target, _inputs(options), force=options.force, progress=_progress)
+    last = f"entry point   {made.entry.rpartition('.')[2]}; 2nd gen states no limit of its own"
+    return _report(made, target, options, last)
 
 
 def _container(options: argparse.Namespace) -> None:
@@ -141,24 +147,25 @@ def _wheelhouse(options: argparse.Namespace) -> None:
     write_stdout(f"install       sh {made.path}/install.sh FOLDER")
 
 
-def _report(made: Package, target: Target, last: str) -> None:
+def _report(made: Package, target: Target, options: argparse.Namespace, last: str) -> int:
     write_stdout(made.text)
     write_stdout("")
     for archive in made.archives:
         write_stdout(f"made          {archive}, {archive.stat().st_size / 1e6:,.1f} MB")
     write_stdout(f"left out      {sum(made.left_out.values()) / 1e6:,.1f} MB that inference never imports")
     write_stdout(f"binaries      {made.binaries}, all {target.arch}")
+    write_stdout(last)
     if made.tested is not None:
         write_stdout(
             f"self-test     passed alone in Python {target.python}: {made.tested.found} {made.tested.what}"
         )
-    elif target.is_host:
-        write_stdout(
-            f"self-test     NOT RUN: no Python {target.python} found here; name one with --interpreter"
-        )
-    else:
-        write_stdout(f"self-test     NOT RUN: this machine cannot run {target.arch} binaries")
-    write_stdout(last)
+        return DONE
+    why = f"this machine cannot run {target.arch} binaries"
+    if target.is_host:
+        why = f"no Python {target.python} found here; name one with --interpreter"
+    write_stdout(f"self-test     NOT RUN: {why}")
+    say(f"the package was made and never run: {why}")  # where standard output goes to a file
+    return UNTESTED if options.require_self_test else DONE
 
 
 def _target(service: str, options: argparse.Namespace) -> Target:

@@ -84,6 +84,7 @@ def package_lambda(
     *,
     handler: str = LAMBDA_HANDLER,
     layers: bool = False,
+    force: bool = False,
     progress: Progress = lambda _: None,
 ) -> Package:
     """Make a zip for AWS Lambda, or three: function, runtime layer and model layer.
@@ -94,10 +95,12 @@ def package_lambda(
         inputs: model, wheels, interpreter.
         handler: `MODULE.FUNCTION` to make, or `FILE.py:FUNCTION` of your own.
         layers: split runtime and model from the function.
+        force: replace files that stand at `out`.
         progress: called with a line of text for each stage.
 
     Raises:
-        PackageError: a wheel is missing, a limit is exceeded or the package does not run; nothing is written.
+        PackageError: `out` exists, a wheel is missing, a limit is exceeded or the package does not run; nothing is
+            written.
     """
     return _make(
         out,
@@ -107,15 +110,25 @@ def package_lambda(
         _LAYERS if layers else _ONE_ZIP,
         kind="lambda",
         routes=sizes.lambda_routes,
+        force=force,
         progress=progress,
     )
 
 
-def package_gcf(out: Path, target: Target, inputs: Inputs, *, progress: Progress = lambda _: None) -> Package:
+def package_gcf(
+    out: Path, target: Target, inputs: Inputs, *, force: bool = False, progress: Progress = lambda _: None
+) -> Package:
     """Make a source zip for Google's functions; functions-framework calls `clinspan_http` in main.py.
 
+    Args:
+        out: the .zip to write.
+        target: where it will run.
+        inputs: model, wheels, interpreter.
+        force: replace a file that stands at `out`.
+        progress: called with a line of text for each stage.
+
     Raises:
-        PackageError: a wheel is missing or the package does not run; nothing is written.
+        PackageError: `out` exists, a wheel is missing or the package does not run; nothing is written.
     """
     return _make(
         out,
@@ -125,6 +138,7 @@ def package_gcf(out: Path, target: Target, inputs: Inputs, *, progress: Progress
         _Layout({"": ""}, prefix="/workspace"),
         kind="http",
         routes=sizes.gcf_routes,
+        force=force,
         progress=progress,
     )
 
@@ -138,8 +152,10 @@ def _make(
     *,
     kind: str,
     routes: Routes,
+    force: bool,
     progress: Progress,
 ) -> Package:
+    _check_free([_place(out, suffix) for suffix in layout.archives], force=force)
     interpreter = find_interpreter(target, inputs.interpreter)
     bundle, precision = assemble.choose_model(inputs.model, inputs.precision)
     with tempfile.TemporaryDirectory(prefix="clinspan-") as work:
@@ -166,6 +182,16 @@ def _make(
         if inputs.sbom is not None:
             write_bill(inputs.sbom, bill)
         return made
+
+
+def _place(out: Path, suffix: str) -> Path:
+    return out.with_name(f"{out.stem}{suffix}{out.suffix}")
+
+
+def _check_free(places: Sequence[Path], *, force: bool) -> None:
+    for place in places:
+        if place.is_dir() or (place.exists() and not force):
+            raise PackageError(f"{place} exists already: choose another name, or --force to replace a file")
 
 
 def _add_entry(stage: Stage, layout: _Layout, entry: EntryPoint, kind: str) -> None:
@@ -201,7 +227,7 @@ def _write(
         made: dict[Path, Path] = {}
         for suffix, folder in layout.archives.items():
             files = {p.removeprefix(folder): f for p, f in stage.files().items() if p.startswith(folder)}
-            place = out.with_name(f"{out.stem}{suffix}{out.suffix}")
+            place = _place(out, suffix)
             made[place] = places.enter_context(write_whole(place))
             zipped |= {f"{folder}{p}": size for p, size in write_zip(made[place], files).items()}
         archives = {place.name: temporary.stat().st_size for place, temporary in made.items()}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,9 +15,6 @@ from clinspan.serving import logs
 from clinspan.serving.aws_events import UnattendedEventError, service_of, take
 from clinspan.serving.request import RequestError, parse_json
 from clinspan.serving.service import Answer, Service, failure
-
-# More bytes than stand around the answer to one message of a batch.
-_AROUND = 200
 
 Sink = Callable[[str, Mapping[str, Any]], None]
 Handler = Callable[[Any, Any], dict[str, Any]]
@@ -30,9 +26,8 @@ def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
     Args:
         service: the loaded model.
         sink: called with the id and answer of each message of a queue, SNS, Kinesis or EventBridge; if it
-            raises, that message fails, and its service delivers it again. Without a sink the answers of a batch are in the
-            handler's own return value under `results`, which a queue's event source mapping throws away; messages
-            whose answers do not fit into it any more count as failed, and are delivered again.
+            raises, that message fails, and its service delivers it again. Without a sink these events raise, since
+            their services throw the handler's return value away, and the answers would be lost.
 
     Returns:
         `handler(event, context)`. A direct invocation is answered with the result and a `statusCode`,
@@ -43,6 +38,8 @@ def make_handler(service: Service, *, sink: Sink | None = None) -> Handler:
 
     def handler(event: Any, context: Any) -> dict[str, Any]:
         if isinstance(event, dict) and _is_batch(event):
+            if sink is None:
+                raise _no_sink("a queue")
             return _batch(service, event["Records"], context, sink)
         if isinstance(event, dict) and (origin := service_of(event)) is not None:
             return _unattended(service, event, origin, context, sink)
@@ -58,9 +55,7 @@ def _unattended(
     service: Service, event: Mapping[str, Any], origin: str, context: Any, sink: Sink | None
 ) -> dict[str, Any]:
     if sink is None:
-        raise UnattendedEventError(
-            f"an event of {origin}, which throws answers away: make a handler with make_handler(..., sink=...)"
-        )
+        raise _no_sink(origin)
 
     def answer(name: str, body: bytes | str) -> Answer:
         answered = service.answer(
@@ -72,6 +67,12 @@ def _unattended(
 
     take(event, origin, answer)
     return {"statusCode": 200}
+
+
+def _no_sink(origin: str) -> UnattendedEventError:
+    return UnattendedEventError(
+        f"an event of {origin}, which throws answers away: make a handler with make_handler(..., sink=...)"
+    )
 
 
 def _http(service: Service, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
@@ -109,17 +110,13 @@ def _is_batch(event: Mapping[str, Any]) -> bool:
     )
 
 
-def _batch(
-    service: Service, records: list[dict[str, Any]], context: Any, sink: Sink | None
-) -> dict[str, Any]:
+def _batch(service: Service, records: list[dict[str, Any]], context: Any, sink: Sink) -> dict[str, Any]:
     failed: list[str] = []
-    results: list[dict[str, Any]] = []
-    left = service.limits.max_answer_bytes
     # A first-in first-out queue keeps its order only if nothing after a failure is taken as done.
     ordered = any(str(record.get("eventSourceARN", "")).endswith(".fifo") for record in records)
     for record in records:
         name = str(record["messageId"])
-        if left < 0 or (failed and ordered):
+        if failed and ordered:
             failed.append(name)
             continue
         answer = service.answer(
@@ -127,23 +124,11 @@ def _batch(
             seconds=_seconds(context),
             request_id=name,
         )
-        if answer.status == 200 and sink is not None:
+        if answer.status == 200:
             answer = _deliver(sink, name, answer)
-        if sink is None:
-            left -= len(answer.text) + len(name) + _AROUND
-            if (
-                left < 0 and results
-            ):  # answers that are too large together: this one goes back, and is first next time
-                failed.append(name)
-                continue
-            results.append({"itemIdentifier": name, "statusCode": answer.status, **answer.body})
         if answer.status != 200:
             failed.append(name)
-    response: dict[str, Any] = {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
-    if sink is None:
-        logs.write("no_sink", level=logging.WARNING, messages=len(records), failed=len(failed))
-        response["results"] = results
-    return response
+    return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
 
 
 def _deliver(sink: Sink, name: str, answer: Answer) -> Answer:

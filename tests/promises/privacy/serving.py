@@ -100,6 +100,10 @@ def direct(place: Place, value: Any) -> object:
     return make_handler(service(place))(value, None)
 
 
+def queued(place: Place, value: Any) -> object:
+    return make_handler(service(place), sink=lambda *_: None)(value, None)
+
+
 def over_http(place: Place, body: bytes) -> object:
     kept = service(place)
     return [make_handler(kept)(http_event(body), None), make_http(kept)(Request("POST", body))]
@@ -121,7 +125,7 @@ for kind, body in BODIES.items():
     path(f"http {kind}", partial(over_http, body=body))
     path(f"parse body {kind}", partial(parsed_body, body=body))
     batch = {"Records": [{"messageId": "1", "body": body.decode("latin-1")}]}
-    path(f"queue {kind}", partial(direct, value=batch))
+    path(f"queue {kind}", partial(queued, value=batch))
 path("http method", partial(direct, value=http_event(NOTE.encode(), "PUT")))
 path("http no body", partial(direct, value={"requestContext": {}, "note": NOTE}))
 path("http not base64", partial(direct, value=http_event(NOTE)))
@@ -149,6 +153,7 @@ def event(place: Place, record: dict[str, Any], *, sink: bool) -> object:
 
 
 path("event without a sink", partial(event, record={"EventSource": NOTE}, sink=False))
+path("queue without a sink", partial(direct, value={"Records": [{"messageId": NOTE, "body": NOTE}]}))
 path("event without notes", partial(event, record={"eventSource": "aws:s3", NOTE: NOTE}, sink=True))
 path("event that fails", partial(event, record={"Sns": {"Message": NOTE}}, sink=True))
 
