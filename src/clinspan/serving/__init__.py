@@ -16,6 +16,7 @@ Request, as JSON: `{"text": "..."}` or `{"notes": [{"id": "a", "text": "..."}, .
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,7 @@ from clinspan.serving.aws_lambda import Handler, Sink, make_handler
 from clinspan.serving.functions_framework import make_http
 from clinspan.serving.limits import RequestLimits
 from clinspan.serving.service import Answer, Service
+from clinspan.serving.snapshot import warm_before_snapshot
 
 __all__ = ["Answer", "Handler", "RequestLimits", "Service", "Sink", "make_handler", "make_http"]
 
@@ -38,7 +40,10 @@ def _entry(name: str) -> Any:
         from clinspan.serving.server.asgi import make_asgi  # functions have no use for the server's routes
 
         return make_asgi(_service())
-    return make_handler(_service()) if name == "handler" else make_http(_service())
+    if name == "http":
+        return make_http(_service())
+    warm_before_snapshot(_service(), os.environ)
+    return make_handler(_service())
 
 
 def __getattr__(name: str) -> Any:

@@ -54,6 +54,7 @@ NO_NOTE_THERE = {
     "serving/limits.py": "reads the environment",
     "serving/logs.py:configure": "reads the environment",
     "serving/__init__.py": "looks up a name",
+    "interop/clusters.py:spark_udf": "imports",
     "cli/bench.py:run": "says the command line's own options",
     "cli/console.py:write_stdout:InputError": "says the state of standard output",
     "cli/evaluate.py:_check_gold:UsageError": "says the command line's own options",
