@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # both wa
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, str]:
-    """What `pipe` finds, as JSON, by id; prints how fast."""
+    """The spans that `pipe` finds, as JSON, by id; says how fast."""
     with Recognizer.load() as recognizer:
         began = time.perf_counter()
         found = recognizer.pipe(NOTES)

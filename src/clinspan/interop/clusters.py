@@ -21,7 +21,7 @@ from clinspan.recognizer import Recognizer
 if TYPE_CHECKING:
     import pyarrow
 
-# Types of the columns as Spark writes them; `end` is a word of SQL, hence the quotes.
+# Types of the columns as Spark writes them; `end` is a word of SQL: it stands in quotes.
 SPARK_SPANS = "array<struct<label: string, start: int, `end`: int, text: string, score: double>>"
 SPARK_ROWS = f"id string, spans {SPARK_SPANS}"
 
