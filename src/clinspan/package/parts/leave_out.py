@@ -44,6 +44,7 @@ RULES = (
     Rule("numpy/fft/*", "Fourier transforms; imported on first use"),
     Rule("numpy/polynomial/*", "polynomials; imported on first use"),
     Rule("numpy/ma/*", "masked arrays; imported on first use"),
+    Rule("numpy/lib/recfunctions.py", "columns of record arrays; imported by its name alone"),
     Rule("tokenizers/tools/*", "draws tokens as HTML"),
     Rule("clinspan/starter/*", "the model that is packed lies in bundle/"),
     Rule("clinspan/package/*", "makes packages"),
