@@ -6,7 +6,7 @@ A page is one program: its Python blocks run in order, in one folder. A block ma
     # needs: a, b         packages that it needs beside clinspan; where one is missing, it is left out by name
     # before              another library's lines, for comparison: they are compiled, not run
 
-A block without a language that follows at once is what it prints.
+`bundle` is the starter there, and `model` a small encoder. A block without a language that follows at once is what it prints.
 """
 
 from __future__ import annotations
