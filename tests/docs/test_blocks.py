@@ -39,9 +39,9 @@ def test_a_block_runs_after_those_before_it(block: Block, program: Callable[[Blo
     said = program(block).said(block)
     if block.shown is not None:
         assert said == block.shown, "run scripts/outputs.py, and look at what changed"
-    assert said == "" or block.shown is not None or block.file, (
-        f"{block.name} prints what the page does not show: {said}"
-    )
+    yours = 'load("model")' in block.code  # what a model of the reader's own finds cannot be shown
+    silent = said == "" or block.shown is not None
+    assert silent or block.file or yours, f"{block.name} prints what the page does not show: {said}"
 
 
 @pytest.mark.parametrize(
