@@ -14,7 +14,8 @@ ALL = [block for page in PAGES for block in blocks(page)]
 # Their models are not the starter: tests of their own run them.
 ELSEWHERE = {"docs/embed.md", "docs/classify.md"}
 PYTHON = [block for block in ALL if block.language == "python" and block.page not in ELSEWHERE]
-LANGUAGES = {"python", "sh", "json", "dockerfile", ""}
+LANGUAGES = {"python", "sh", "json", "dockerfile", ""}  # and "py", which the tests of Spark and Ray run
+LANGUAGES.add("py")
 
 
 @pytest.fixture(scope="module")
