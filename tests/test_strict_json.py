@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import clinspan
-from clinspan import ClinspanError, InputError
+from clinspan import ClinspanError, InputError, strict_json
 from clinspan.engine.profile import read_profile
 from clinspan.extract.notes import read_notes
 from clinspan.extract.results import read_result_lines
@@ -106,3 +106,22 @@ def test_no_other_module_parses_json() -> None:
             if isinstance(node, ast.Attribute) and ast.unparse(node) in ("json.load", "json.loads"):
                 found.add(file.relative_to(source).as_posix())
     assert found == allowed
+
+
+@pytest.mark.parametrize("part", ["{},", "[],", '"",', "1,", '{"":0},', "\n{},"], ids=repr)
+def test_memory_of_many_small_values_is_refused_before_they_are_made(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strict_json, "MAX_PARTS", 1000)
+    with pytest.raises(InputError, match="x: not valid JSON: more than 1,000 values in one JSON text"):
+        parse_json(f'{{"text": "{SECRET}", "x": [{part * 1000}0]}}', "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b," * 5000, '"[{,\\' * 5000, "\u4e00," * 5000], ids=["commas", "marks", "wide"]
+)
+def test_memory_is_not_said_to_be_short_for_what_stands_in_a_note(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strict_json, "MAX_PARTS", 1000)
+    assert parse_json(json.dumps({"text": text}), "x") == {"text": text}

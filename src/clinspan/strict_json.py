@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from json.decoder import scanstring
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +23,11 @@ from clinspan.errors import BundleError, InputError
 MAX_JSON_BYTES = 8 * 2**20
 MAX_NAME = 200
 
+# Strings, commas and beginnings of objects and lists in one JSON text: each takes up to some 80 bytes once it is parsed.
+MAX_PARTS = 4_000_000
+
 _PIECE = 2**20
+_PART = re.compile(r'["\[{,]')
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -61,10 +67,12 @@ def parse_json(
         quotes: whether the message may quote keys and numbers. Never where the JSON may hold a note.
 
     Raises:
-        InputError: not JSON, not UTF-8, a key given twice, NaN, infinity, a number too large, or nested too deeply.
+        InputError: not JSON, not UTF-8, a key given twice, NaN, infinity, a number too large, nested too deeply, or of
+            more parts than `MAX_PARTS`.
     """
     try:
         text = content if isinstance(content, str) else content.decode("utf-8")
+        _bound(text)
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except _RefusedError as refused:
         problem = refused.quoting if quotes else str(refused)
@@ -117,6 +125,19 @@ class _RefusedError(ValueError):
     def __init__(self, message: str, quoting: str) -> None:
         super().__init__(message)
         self.quoting = quoting
+
+
+def _bound(text: str) -> None:
+    """Refuse JSON that would take many times its own size in memory; what stands inside a string is not counted."""
+    if len(text) <= MAX_PARTS or sum(map(text.count, '"[{,')) <= MAX_PARTS:
+        return
+    parts = at = 0
+    while found := _PART.search(text, at):
+        parts += 1
+        if parts > MAX_PARTS:
+            message = f"more than {MAX_PARTS:,} values in one JSON text"
+            raise _RefusedError(message, message)
+        at = scanstring(text, found.end())[1] if found[0] == '"' else found.end()
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

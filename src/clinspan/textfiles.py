@@ -27,6 +27,9 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
 
+# Blank lines in a row: far more than any file of notes has. A small gzip file may hold thousands of millions.
+MAX_BLANK_LINES = 1_000_000
+
 # Part of a line that is too long to keep.
 _CHUNK = 2**20
 
@@ -179,12 +182,21 @@ def lines_of(
         where: its name, for the place.
         start: number of its next line.
         max_bytes: longest line.
+
+    Raises:
+        InputError: more than `MAX_BLANK_LINES` lines in a row, or more than `max_bytes` bytes of such, are blank.
     """
     number = start
+    blank_lines = blank_bytes = 0
     # Two more than the limit, for the line end.
     while line := stream.readline(max_bytes + 2):
         whole = line.endswith(b"\n") or len(line) < max_bytes + 2
         content = line.rstrip(b"\r\n")
+        blank_lines, blank_bytes = (0, 0) if content.strip() else (blank_lines + 1, blank_bytes + len(line))
+        if blank_lines > MAX_BLANK_LINES or blank_bytes > max_bytes + 2:
+            raise InputError(
+                f"{where}, line {number}: too many blank lines, one after another: nothing more is read"
+            )
         while line and not line.endswith(b"\n"):
             line = stream.readline(_CHUNK)
         yield f"{where}, line {number}", content if whole and len(content) <= max_bytes else None

@@ -7,6 +7,7 @@ import os
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from tests.support.extract_runs import (
 
 from clinspan import InputError, Recognizer
 from clinspan import textfiles as lines
-from clinspan.extract.notes import Entry
+from clinspan.extract.inputs import rows as row_readers
+from clinspan.extract.notes import Entry, read_notes
 from clinspan.extract.outcomes import Batch, Failure, outcomes
 
 
@@ -162,3 +164,31 @@ def test_an_endless_stream_of_bad_notes_takes_bounded_memory(starter: Recognizer
     for number in range(1, 500):
         assert next(found) == Failure(str(number), "bad")
         assert drawn < number + 50
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " \t\n"], ids=["lf", "crlf", "spaces"])
+@pytest.mark.parametrize("name", ["x.jsonl.gz", "x.csv.gz", "x.tsv"])
+def test_time_of_endless_blank_lines_is_refused_after_the_notes_before_them(
+    name: str, blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "MAX_BLANK_LINES", 100)
+    monkeypatch.setattr(row_readers, "MAX_BLANK_LINES", 100)
+    if "csv" in name or "tsv" in name:
+        begin, blank = (
+            "text,other\nFever.,1\n".replace(",", "\t" if "tsv" in name else ","),
+            blank.strip(" \t") or "\n",
+        )
+    else:
+        begin = '{"text": "Fever."}\n'
+    data = (begin + blank * 100 + begin.splitlines(keepends=True)[-1] + blank * 101).encode()
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    notes = read_notes([str(tmp_path / name)])
+    assert [next(notes).text, next(notes).text] == ["Fever.", "Fever."]
+    with pytest.raises(InputError, match="too many blank lines"):
+        next(notes)
+
+
+def test_memory_of_blank_lines_is_refused_by_their_bytes_too() -> None:
+    stream = BytesIO((b" " * 60 + b"\n") * 3)
+    with pytest.raises(InputError, match="x, line 2: too many blank lines"):
+        list(lines.lines_of(stream, "x", max_bytes=64))

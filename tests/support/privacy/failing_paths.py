@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from clinspan import LoadOptions, Recognizer
+from clinspan.strict_json import MAX_PARTS
+from clinspan.textfiles import MAX_BLANK_LINES
 from tests.support import bundles
 
 MARKER = "Quillfeather"
@@ -76,4 +78,6 @@ LINES: dict[str, str | bytes] = {
     "key twice": f'{{"text": "{NOTE}", "{NOTE}": 1, "{NOTE}": 1}}',
     "constant": f'{{"text": "{NOTE}", "{NOTE}": NaN}}',
     "number too large": f'{{"text": "{NOTE}", "{NOTE}": 1e999}}',
+    "many values": f'{{"text": "{NOTE}", "{NOTE}": [' + "0," * MAX_PARTS + "0]}",
+    "blank lines": f'{{"text": "{NOTE}"}}' + "\n" * (MAX_BLANK_LINES + 2),
 }

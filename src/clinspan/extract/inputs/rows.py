@@ -11,7 +11,7 @@ from clinspan.errors import InputError
 from clinspan.extract.inputs.entry import Entry, ReadOptions, Source, failing, from_row
 from clinspan.interop.tables import import_arrow
 from clinspan.strict_json import kind, parse_json, parse_object
-from clinspan.textfiles import decode_line
+from clinspan.textfiles import MAX_BLANK_LINES, decode_line
 
 _SEPARATORS = {"csv": ",;\t|", "tsv": "\t"}
 
@@ -70,7 +70,7 @@ def separated(source: Source, stream: BinaryIO, form: str, options: ReadOptions)
     # Python's limit of 131,072 characters in a field is one for the process; longer notes are usual.
     csv.field_size_limit(max(csv.field_size_limit(), options.max_bytes))
     text = TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    number, problem = 0, ""
+    number, blank, problem = 0, 0, ""
     try:
         columns, separator = _columns(text.readline(), form, options)
         for wanted in options.text_fields:
@@ -80,6 +80,10 @@ def separated(source: Source, stream: BinaryIO, form: str, options: ReadOptions)
                     "that holds the note"
                 )
         for number, row in enumerate(csv.reader(text, delimiter=separator, strict=True), start=1):
+            blank = 0 if row else blank + 1
+            if blank > MAX_BLANK_LINES:
+                problem = "too many blank lines, one after another: nothing more is read"
+                break
             if row:
                 yield _row(row, columns, number, source, options)
     except UnicodeDecodeError:
