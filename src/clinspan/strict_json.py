@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from json.decoder import scanstring
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -131,13 +130,14 @@ def _bound(text: str) -> None:
     """Refuse JSON that would take many times its own size in memory; what stands inside a string is not counted."""
     if len(text) <= MAX_PARTS or sum(map(text.count, '"[{,')) <= MAX_PARTS:
         return
+    past_string = json.JSONDecoder().raw_decode
     parts = at = 0
     while found := _PART.search(text, at):
         parts += 1
         if parts > MAX_PARTS:
             message = f"more than {MAX_PARTS:,} values in one JSON text"
             raise _RefusedError(message, message)
-        at = scanstring(text, found.end())[1] if found[0] == '"' else found.end()
+        at = past_string(text, found.start())[1] if found[0] == '"' else found.end()
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
