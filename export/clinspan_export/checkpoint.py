@@ -257,13 +257,25 @@ def _check_task(source: str, config: Any) -> None:
         )
 
 
+# The class of a tokenizer.json that needs no other, and the name of further special tokens, since transformers 5.
+BACKEND, EXTRA_TOKENS = "TokenizersBackend", "extra_special_tokens"
+
+
 def load_tokenizer(source: str, options: dict[str, Any]) -> Any:
     """Load the fast tokenizer of a checkpoint; raises ExportError where it has only a slow one."""
-    from transformers import AutoTokenizer
+    import transformers
+    from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
     try:
         with explained(source):
-            tokenizer = AutoTokenizer.from_pretrained(source, use_fast=True, **options)
+            saved = get_tokenizer_config(source, **options)
+            loader = transformers.AutoTokenizer
+            # As transformers 5 saves them; 4 reads neither name.
+            if saved.get("tokenizer_class") == BACKEND:
+                loader = transformers.PreTrainedTokenizerFast
+            if isinstance(saved.get(EXTRA_TOKENS), list):
+                options = {**options, EXTRA_TOKENS: {}, "additional_special_tokens": saved[EXTRA_TOKENS]}
+            tokenizer = loader.from_pretrained(source, use_fast=True, **options)
     except ExportError as error:
         raise ExportError(f"{source} has no tokenizer that transformers can load") from error
     if not tokenizer.is_fast:

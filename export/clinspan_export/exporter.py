@@ -27,7 +27,7 @@ from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import check as check_window
 from clinspan.textfiles import write_whole
 from clinspan_export import checkpoint as checkpoints
-from clinspan_export.checkpoint import Checkpoint, Trust
+from clinspan_export.checkpoint import BACKEND, EXTRA_TOKENS, Checkpoint, Trust
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.graphs import fp16, fp32, int8
 from clinspan_export.graphs.weights_beside import write_weights_beside
@@ -359,6 +359,17 @@ def keep_tokenizer_files(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_file() and path.name not in kept:
             path.unlink()
+    _name_for_all_versions(folder / "tokenizer_config.json")
+
+
+def _name_for_all_versions(path: Path) -> None:
+    """Write what transformers 5 calls otherwise under the names that version 4 and optimum know, and 5 still reads."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    if settings.get("tokenizer_class") == BACKEND:
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(settings.get(EXTRA_TOKENS), list):
+        settings["additional_special_tokens"] = settings.pop(EXTRA_TOKENS)
+    path.write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def keep(bundle: Bundle, precisions: Sequence[str]) -> Bundle:
