@@ -189,6 +189,25 @@ def architectures() -> str:
     return f"{versions}; {where}.\n\n" + table((*head, *compared, "int8 over torch fp32"), lines)
 
 
+def exporters() -> str:
+    """Every family by each exporter and transformers: fp32 against PyTorch, and int8's spans."""
+    found: dict[str, dict[tuple[str, str], tuple[str, str]]] = {}
+    versions = {}
+    for major in ("5", "4"):
+        record = read(f"exporters_transformers_{major}")
+        versions[major] = record["versions"]["transformers"]
+        for row in record["rows"]:
+            shown = (f"{row['max_logit_difference']:.0e}", f"{row['int8_span_agreement_f1']:.3f}")
+            found.setdefault(row["family"], {})[row["exporter"], major] = shown
+    ways = (("torch", "5"), ("torch", "4"), ("optimum", "4"))
+    head = [f"{way}, transformers {versions[major]}" for way, major in ways]
+    lines = [
+        (family.replace("_", "-"), *(" / ".join(cells[way]) if way in cells else "" for way in ways))
+        for family, cells in found.items()
+    ]
+    return table(("family", *head), lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "targets": targets.reached,
     "questions": targets.asked,
@@ -210,6 +229,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "quality": quality,
     "reuse": reuse,
     "architectures": architectures,
+    "exporters": exporters,
     "assertion": clinical.assertion,
     "regimens": clinical.regimens,
 }

@@ -92,6 +92,9 @@ QUESTIONS = {
     "architectures": Question(
         "architectures", "main", "", "What does the export of each architecture take and give?"
     ),
+    "exporters": Question(
+        "architectures", "exporters", "", "Do both exporters give the model of PyTorch, for every family?"
+    ),
     "serverless": Question(
         "serverless", "main", "--work DIR", "How soon does a function answer, and how large is it?"
     ),

@@ -5,6 +5,7 @@ equality of the graphs are not about the weights) and two processes of its own: 
 peak memory is the export's, and one measures speed, PyTorch fp32 and int8 in turn on the same windows.
 
     python -m benchmarks architectures [NAME]... [--threads N]
+    python -m benchmarks exporters           # every family, tiny, by each exporter that is installed
     python -m benchmarks tables --write      # then writes docs/evidence/architectures.md too
 """
 
@@ -15,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.support import tiny_checkpoints
@@ -23,6 +26,7 @@ from benchmarks.run import usage
 from benchmarks.run.harness import Answer, ask, options_parser
 from benchmarks.run.models import FULL_SIZE
 from benchmarks.run.record import rows, save
+from clinspan_export.graphs.fp32 import EXPORTERS
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -39,6 +43,42 @@ def main(arguments: Sequence[str]) -> None:
             known = {}
         known[name] = row
         save("architectures", [known[name] for name in FULL_SIZE if name in known], settings)
+
+
+def exporters(arguments: Sequence[str]) -> None:
+    """Export a tiny model of every family by each exporter that is installed; a file for each transformers."""
+    options_parser(__doc__).parse_args(arguments)
+    ways = EXPORTERS if find_spec("optimum") else EXPORTERS[:1]
+    major, answers = version("transformers").split(".")[0], []
+    for family in tiny_checkpoints.ARCHITECTURES:
+        if family in tiny_checkpoints.NEWER and int(major) < 5:
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            source = tiny_checkpoints.save(Path(work, "checkpoint"), family)
+            for way in ways:
+                print(f"{family}: {way}", file=sys.stderr, flush=True)
+                answers.append(
+                    {
+                        "family": family.replace("-", "_"),
+                        "exporter": way,
+                        **_compared(source, Path(work, way), way),
+                    }
+                )
+    save("exporters", answers, {"weights": "random"}, name=f"exporters_transformers_{major}")
+
+
+def _compared(source: Path, out: Path, exporter: str) -> Answer:
+    from clinspan_export import Checks, export
+    from clinspan_export.exporter import Overrides
+    from clinspan_export.verify.samples import own_samples
+
+    checks = Checks(samples=own_samples())
+    parity = export(str(source), out, checks=checks, overrides=Overrides(exporter=exporter)).parity
+    return {
+        "max_logit_difference": parity["fp32"]["max_logit_difference"],
+        "int8_span_agreement_f1": parity["int8"]["span_agreement_f1"],
+        "spans": parity["fp32"]["spans_torch"],
+    }
 
 
 def _measure(name: str, settings: Answer) -> Answer:

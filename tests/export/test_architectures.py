@@ -148,6 +148,9 @@ def test_optimum_writes_the_same_model(case: Case, tmp_path: Path) -> None:
     )
     assert (case.bundle.provenance["exporter"], bundle.provenance["exporter"]) == ("torch", "optimum")
     assert "optimum-onnx" in bundle.provenance["versions"]
+    for one, exporter in ((case.bundle, "torch"), (bundle, "optimum")):
+        report = (one.path / "report.html").read_text(encoding="utf-8")
+        assert f"graph written by {exporter} from\ntransformers 4.57" in report
     ours, theirs = (
         Recognizer.load(one.path, precision="fp32").token_logits(SHORT) for one in (case.bundle, bundle)
     )
