@@ -23,21 +23,30 @@ from benchmarks.run.harness import ROOT, Answer, options_parser
 from benchmarks.run.record import read, save
 from clinspan.documents.formats import automl
 from clinspan.documents.formats import jsonl as own
-from clinspan_export.starter.measure import MEDICATION_SETS, against, as_markdown, measure, test_sets
+from clinspan_export.starter.measure import (
+    MEDICATION_SETS,
+    abbreviations,
+    against,
+    as_markdown,
+    by_window,
+    measure,
+    test_sets,
+)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure the starter, and what else is asked for."""
     options = _parser().parse_args(arguments)
     data = ROOT / "tests/data"
-    annotated = data / "medication_lines_annotations.jsonl"
-    sets = test_sets(options.corpora, data / "starter_heldout.jsonl", annotated)
+    sets = test_sets(options.corpora, data)
     figures = measure(options.bundle, sets)
     try:
         summary = read("starter")["summary"]
     except LookupError:
         summary = {}
     summary["demonstrations_exact"] = figures["demonstrations_exact"]
+    summary["by_window"] = by_window(options.bundle, sets["notes, kept aside"])
+    summary["abbreviations"] = abbreviations(options.bundle)
     compared = {name: sets[name] for name in MEDICATION_SETS}
     if options.medication:
         summary["medication_only"] = against(options.bundle, options.medication, compared)

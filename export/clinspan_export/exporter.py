@@ -58,6 +58,7 @@ class Overrides:
         window, overlap: in tokens.
         aggregation: as in `clinspan.Recognizer.recognize`.
         exporter: what writes the fp32 graph: `torch`, or `optimum` from the extra of that name.
+        whole_words: edges of spans follow the words of medication text.
     """
 
     scheme: str | None = None
@@ -69,6 +70,7 @@ class Overrides:
     overlap: int = 0
     aggregation: str = "first"
     exporter: str = "torch"
+    whole_words: bool = False
 
 
 def export(
@@ -270,6 +272,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
         max_window=max_window,
         aggregation=overrides.aggregation,
         provenance=provenance(_timed(loaded, folder, request, window), config, overrides.exporter),
+        whole_words=overrides.whole_words,
     )
     bundle.write_manifest()
     return bundle

@@ -17,6 +17,7 @@ from clinspan.errors import InputError
 from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, spans
 from clinspan.text.encoding import Encoding
 from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.whole_words import whole_words
 from clinspan.text.windows import Window, plan
 
 Ids = npt.NDArray[np.int32]
@@ -93,10 +94,16 @@ def stitch(parts: Sequence[Logits], classes: int) -> Logits:
 
 
 def note_spans(
-    note: TokenizedNote, words: Sequence[Words], table: LabelTable, threshold: Threshold = 0.0
+    note: TokenizedNote,
+    words: Sequence[Words],
+    table: LabelTable,
+    threshold: Threshold = 0.0,
+    *,
+    whole: bool = False,
 ) -> list[Span]:
-    """Spans of a note from the words of all its windows, in order."""
-    return spans(note.text, note.encoding, words, table, threshold=threshold)
+    """Spans of a note from the words of all its windows, in order; with `whole`, none has an edge inside a word."""
+    found = spans(note.text, note.encoding, words, table, threshold=threshold)
+    return whole_words(note.text, found) if whole else found
 
 
 # A window of a note; None in place of a note without tokens, which still has its turn.

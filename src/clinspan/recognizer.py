@@ -144,7 +144,7 @@ class Recognizer(LoadedModel):
         (window,) = tokenized.windows
         logits = self._runner.run_alone(window_ids(tokenized, window), call)
         words = window_words(tokenized, window, logits, aggregation)
-        return note_spans(tokenized, [words], self._table, threshold)
+        return note_spans(tokenized, [words], self._table, threshold, whole=self._bundle.whole_words)
 
     async def arecognize(
         self,
@@ -304,7 +304,7 @@ class Recognizer(LoadedModel):
             jobs(notes), ids=job_ids, note=job_number, finish=finish, call=call, give_up=give_up
         )
         for note, words in by_note(results):
-            yield note_spans(note, words, self._table, threshold)
+            yield note_spans(note, words, self._table, threshold, whole=self._bundle.whole_words)
 
     def token_logits(self, note: str) -> npt.NDArray[np.float32]:
         """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""

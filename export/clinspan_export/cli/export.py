@@ -70,6 +70,7 @@ def _add_overrides(group: argparse._ArgumentGroup) -> None:
     add("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
     decided = "how the tokens of a word decide its label (first)"
     add("--aggregation", choices=AGGREGATIONS, default="first", help=decided)
+    add("--whole-words", action="store_true", help="let the edges of spans follow the words of medication text")
     add(
         "--tune",
         metavar="GOLD",
@@ -119,6 +120,7 @@ def _export(options: argparse.Namespace) -> Bundle:
         overlap=options.overlap,
         aggregation=options.aggregation,
         exporter=options.exporter,
+        whole_words=options.whole_words,
     )
     precisions, checks = options.precision or ("fp32", "int8"), _checks(options)
     if options.prune is not None:

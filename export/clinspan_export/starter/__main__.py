@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from clinspan.errors import ClinspanError
-from clinspan_export.exporter import export
+from clinspan_export.exporter import Overrides, export
 from clinspan_export.starter.card import write_card
 from clinspan_export.starter.measure import MEDICATION_SETS, measure, test_sets, write
 from clinspan_export.starter.training import train
@@ -23,7 +23,7 @@ def main() -> int:
     """Train, export, measure and write the model card; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m clinspan_export.starter", description=__doc__)
     add = parser.add_argument
-    add("corpora", type=Path, help="folder with ptt, med, bc5cdr and drugs; see docs/training.md")
+    add("corpora", type=Path, help="folder with ptt, ptt_notes, med, bc5cdr, drugs and notes_unlabelled; see docs/training.md")
     add("out", type=Path, help="folder for the checkpoint, the bundles and the figures")
     add("--base", help="MiniLM-L6-H384-uncased, folder or Hub id; the extra `train` brings it")
     add("--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})")
@@ -46,16 +46,19 @@ def _run(options: argparse.Namespace) -> None:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     annotations = options.data / "medication_lines_annotations.jsonl"
+    notes = options.data / "note_annotations.jsonl"
     base = default_base() if options.base is None else options.base
     only = options.medication_only
     checkpoint = options.out / ("clinspan-medication" if only else "clinspan-starter")
     train(
-        options.corpora, base, annotations, checkpoint, medication_only=only, seed=options.seed, progress=_say
+        options.corpora, base, annotations, notes, checkpoint,
+        medication_only=only, seed=options.seed, progress=_say,
     )
     full, shipped = options.out / ("medication" if only else "bundle"), options.out / "starter"
-    export(str(checkpoint), full, force=True, progress=_say)
+    told = Overrides(whole_words=True)
+    export(str(checkpoint), full, overrides=told, force=True, progress=_say)
     _say("measuring")
-    sets = test_sets(options.corpora, options.data / "starter_heldout.jsonl", annotations)
+    sets = test_sets(options.corpora, options.data)
     if only:
         figures = measure(full, {name: sets[name] for name in MEDICATION_SETS})
         write(options.out / "medication.json", figures)
@@ -63,7 +66,7 @@ def _run(options: argparse.Namespace) -> None:
         return
     figures = measure(full, sets)
     write(options.out / "starter.json", figures)
-    export(str(checkpoint), shipped, precisions=("int8",), force=True, progress=_say)
+    export(str(checkpoint), shipped, precisions=("int8",), overrides=told, force=True, progress=_say)
     write_card(shipped / "README.md", figures)
     print(f"starter     {shipped}\nfigures     {options.out / 'starter.json'}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from clinspan.documents.find import find
 from clinspan.documents.formats import jsonl
 from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
-from clinspan_export.starter.sources import medication_lines
+from clinspan_export.starter.notes import annotated_notes
+from clinspan_export.starter.sources import CLINICAL, medication_lines
+from clinspan_export.starter.synthetic import rules
 
 # The two sentences that a model of these labels is expected to read without a fault.
 DEMONSTRATIONS = {
@@ -29,10 +31,23 @@ DEMONSTRATIONS = {
 }  # fmt: skip
 
 
-def test_sets(corpora: Path, held_out: Path, annotations: Path) -> dict[str, list[Document]]:
-    """Annotated documents by name of their test set; nothing of them was trained on."""
-    passages = list(jsonl.read(held_out))
+# Sentences that no template of the starter has; `{}` is an abbreviation.
+CARRIERS = {
+    "PROBLEM": ("She was told years ago that she has {}.", "Known {}, followed by her own doctor.", "Admitted overnight because of {}."),
+    "TEST": ("We went over the {} together.", "The {} from Monday is back.", "An outside {} could not be found."),
+    "DRUG": ("He did well once {} was running.", "Given {} on the ward.", "She had a reaction to {} as a girl."),
+    "TREATMENT": ("She recovered at home after {}.", "He asked about {} again.", "Scheduled for {} on Friday."),
+}  # fmt: skip
+WINDOWS = (62, 126, 190, 254)
+
+
+def test_sets(corpora: Path, data: Path) -> dict[str, list[Document]]:
+    """Annotated documents by name of their test set, from the annotations in the folder `data`; none was trained on."""
+    passages = list(jsonl.read(data / "starter_heldout.jsonl"))
+    annotations, notes = data / "medication_lines_annotations.jsonl", data / "note_annotations.jsonl"
     return {
+        "notes, kept aside": annotated_notes(corpora, notes, "kept aside"),
+        "notes, development": annotated_notes(corpora, notes, "development"),
         "held-out orders": [d for d in passages if d.id.startswith("order")],
         "held-out prose": [d for d in passages if d.id.startswith("prose")],
         "medication lines, test": medication_lines(corpora, annotations, "test"),
@@ -80,6 +95,35 @@ def measure(bundle: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, A
             for match in ("exact", "lenient")
         }
     return {"demonstrations_exact": demonstrations, "test_sets": figures}
+
+
+def by_window(bundle: Path, documents: Sequence[Document]) -> dict[str, Any]:
+    """Exact F1 of PROBLEM, TEST and TREATMENT by the window that the note is read in, in tokens."""
+    clinical = [replace(document, labels=CLINICAL) for document in documents]
+    found = {}
+    for window in WINDOWS:
+        with Recognizer.load(bundle, window=window) as recognizer:
+            found[str(window)] = round(evaluate(clinical, find(recognizer, clinical)).micro["exact"].f1, 4)
+    return found
+
+
+def abbreviations(bundle: Path) -> dict[str, Any]:
+    """Of the templates' abbreviations in sentences that are no template: how many are found under their label, and which never."""
+    table: dict[str, Any] = {}
+    with Recognizer.load(bundle) as recognizer:
+        for label, carriers in CARRIERS.items():
+            known = sorted(set(rules()[f"abbr_{label.lower()}"]))
+            hits = {word: sum(_finds(recognizer, carrier, word, label) for carrier in carriers) for word in known}
+            share = sum(hits.values()) / (len(known) * len(carriers))
+            missed = [word for word, count in hits.items() if count == 0]
+            table[label] = {"abbreviations": len(known), "share_found": round(share, 3), "never_found": missed}
+    return table
+
+
+def _finds(recognizer: Recognizer, carrier: str, word: str, label: str) -> bool:
+    start = carrier.index("{")
+    spans = recognizer.recognize(carrier.format(word))
+    return any((s.start, s.end, s.label) == (start, start + len(word), label) for s in spans)
 
 
 def against(bundle: Path, medication: Path, sets: Mapping[str, Sequence[Document]]) -> dict[str, Any]:

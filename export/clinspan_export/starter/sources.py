@@ -34,12 +34,12 @@ _LEAD = re.compile(
 
 
 def case_reports(corpora: Path, part: str) -> list[Document]:
-    """MACCROBAT: the same reports with clinical and with medication labels, merged.
+    """MACCROBAT: the same reports with clinical and with medication labels, merged; body parts belong to the clinical ones.
 
     FORM and DOSAGE are hardly annotated there, and DURATION only for drugs that it names, so that their absence says
     nothing.
     """
-    clinical = jsonl.read(corpora / f"ptt/ptt_maccrobat_{part}.jsonl")
+    clinical = jsonl.read(corpora / f"ptt_notes/maccrobat_bodyparts_{part}.jsonl")
     medication = {d.id: d for d in jsonl.read(corpora / f"med/med_maccrobat_{part}.jsonl")}
     known = frozenset(LABELS) - {"FORM", "DOSAGE", "DURATION"}
     return [replace(_merge(document, medication[document.id]), labels=known) for document in clinical]

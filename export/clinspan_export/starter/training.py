@@ -1,13 +1,14 @@
 """From a corpora folder to the starter's checkpoint: gather, make up, train, balance.
 
-Training sees case reports, sentences about adverse events and synthetic text. The epoch and the balance between precision
-and recall are chosen on development documents; no test part is read.
+Training sees case reports, sentences about adverse events, annotated notes and synthetic text. The epoch and the balance between
+precision and recall are chosen on development documents; no test part is read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,18 +17,18 @@ from clinspan.documents.formats import jsonl
 from clinspan_export.quiet import Progress
 from clinspan_export.starter import sources
 from clinspan_export.starter.balance import balance
-from clinspan_export.starter.products import read_products
+from clinspan_export.starter.notes import annotated_notes, pieces, renamed, written_notes
+from clinspan_export.starter.products import read_products, write_name
 from clinspan_export.starter.synthetic import documents
 from clinspan_export.train.finetune import finetune
 from clinspan_export.train.settings import TrainingSettings
 
-# One case report in this number is a development document.
-_HELD_OUT = 10
-
 SETTINGS = TrainingSettings(epochs=3, learning_rate=3e-4, batch_tokens=2048, window=190, average=0.99)
-# How often each epoch sees a case report: there are few, and their guideline is the hardest to learn.
-_REPORTS = 3
-_SYNTHETIC = 3000
+# How often each epoch sees a case report and a note, whole or in pieces: there are few, and they are the hardest to learn.
+_REPORTS = 2
+_NOTES = 4
+_WRITTEN = 10
+_SYNTHETIC = 4500
 _SEED = 20
 
 # Written beside the weights when training is over.
@@ -38,6 +39,7 @@ def train(
     corpora: Path,
     base: str | Path,
     annotations: Path,
+    notes: Path,
     out: Path,
     *,
     medication_only: bool = False,
@@ -47,9 +49,10 @@ def train(
     """Train the starter's checkpoint; a stopped run goes on after its last epoch, a finished one is left as it is.
 
     Args:
-        corpora: folder with `ptt`, `med`, `bc5cdr` and `drugs`.
+        corpora: folder with `ptt_notes`, `med`, `bc5cdr`, `drugs` and `notes_unlabelled`.
         base: folder or Hub id of the MiniLM-L6-H384-uncased encoder.
         annotations: `medication_lines_annotations.jsonl`; only its development part is read.
+        notes: `note_annotations.jsonl`; the part that is kept aside is not read.
         out: folder for the checkpoint.
         medication_only: the same texts and steps with the seven medication labels alone, to compare with.
         seed: of the classifier's first weights, dropout and the order of batches; the synthetic text stays as it is.
@@ -57,17 +60,16 @@ def train(
     """
     # More than 40 lines with the options' documentation; the recipe's steps stand in their order.
     settings, record = replace(SETTINGS, seed=seed), out / _RECORD
-    recipe = {**asdict(settings), "reports": _REPORTS, "synthetic": _SYNTHETIC, "synthetic_seed": _SEED}
+    counts = {"reports": _REPORTS, "notes": _NOTES, "written": _WRITTEN, "synthetic": _SYNTHETIC}
+    recipe = {**asdict(settings), **counts, "synthetic_seed": _SEED}
     if record.exists() and json.loads(record.read_text(encoding="utf-8"))["recipe"] == recipe:
         progress(f"{out} is trained already")
         return
-    kept, held_out = sources.split(sources.case_reports(corpora, "train"), _HELD_OUT)
-    watched = development(corpora, annotations, held_out)
-    rows = gather(corpora, kept)
+    watched = development(corpora, annotations, notes)
+    rows = gather(corpora, notes)
     labels: Sequence[str] = sources.LABELS
     if medication_only:
         part = sources.medication_part
-        del watched["clinical"]  # it has no medication label to score
         watched = {name: [part(document) for document in group] for name, group in watched.items()}
         rows, labels = [part(row) for row in rows], labels[: len(sources.MEDICATION)]
     outcome = finetune(
@@ -75,31 +77,43 @@ def train(
     )
     constant = 0.0
     if not medication_only:
-        constant = balance(out, watched["clinical"], window=settings.window, progress=progress)
+        constant = balance(out, watched["notes"], window=settings.window, progress=progress)
     trained = {"recipe": recipe, "outcome": asdict(outcome), "clinical_logits_less": constant}
     record.write_text(json.dumps(trained, indent=1) + "\n", encoding="utf-8")
 
 
-def gather(corpora: Path, reports: Sequence[Document]) -> list[Document]:
-    """Training documents: case reports, sentences about adverse events, and synthetic text."""
+def gather(corpora: Path, notes: Path) -> list[Document]:
+    """Training documents: case reports, sentences about adverse events, notes, and synthetic text."""
+    rng = random.Random(_SEED)
+    reports = sources.case_reports(corpora, "train")
+    products = read_products(corpora / "drugs/drugsatfda_Products.txt")
     diseases = list(jsonl.read(corpora / "bc5cdr/bc5cdr_train.jsonl"))
-    made = documents(
-        read_products(corpora / "drugs/drugsatfda_Products.txt"),
-        sources.words(reports, diseases),
-        seed=_SEED,
-        count=_SYNTHETIC,
-    )
+    made = documents(products, sources.words(reports, diseases), seed=_SEED, count=_SYNTHETIC)
     synthetic = [
         Document(f"synthetic/{number}", text, tuple(Entity(*entity) for entity in entities))
         for number, (text, entities) in enumerate(made)
     ]
-    return [*(_REPORTS * list(reports)), *sources.adverse_events(corpora, "train"), *synthetic]
+    names = sorted({write_name(product, rng) for product in products})
+    written = [renamed(note, names, rng) for note in _WRITTEN * written_notes()]
+    real = _NOTES * annotated_notes(corpora, notes, "training")
+    return [
+        *_whole_and_cut(_REPORTS * reports, rng),
+        *sources.adverse_events(corpora, "train"),
+        *_whole_and_cut([*written, *real], rng),
+        *synthetic,
+    ]
 
 
-def development(corpora: Path, annotations: Path, held_out: Sequence[Document]) -> dict[str, list[Document]]:
-    """Development documents by group: held-out case reports, annotated medication lines, adverse events."""
+def _whole_and_cut(texts: Sequence[Document], rng: random.Random) -> Iterator[Document]:
+    """Every other document whole, the others in pieces of any length."""
+    for number, document in enumerate(texts):
+        yield from pieces(document, rng) if number % 2 else (document,)
+
+
+def development(corpora: Path, annotations: Path, notes: Path) -> dict[str, list[Document]]:
+    """Development documents by group: annotated notes, annotated medication lines, adverse events."""
     return {
-        "clinical": [replace(document, labels=sources.CLINICAL) for document in held_out],
+        "notes": annotated_notes(corpora, notes, "development"),
         "lines": sources.medication_lines(corpora, annotations, "development"),
         "events": sources.adverse_events(corpora, "dev"),
     }

@@ -46,6 +46,13 @@ class LoadOptions:
     overlap: int | None = _option(
         None, "tokens that neighbouring windows share; by default the bundle's", type=int
     )
+    whole_words: bool | None = _option(
+        None,
+        "edges of spans follow the words of medication text, so that no number, dotted or hyphened word is cut and no schedule "
+        "is in pieces; by default as the bundle says",
+        action="store_const",
+        const=True,
+    )
     max_characters: int = _option(
         MAX_CHARACTERS,
         f"longest note that is read, in characters, {MAX_CHARACTERS:,} by default; a longer one is an error, never cut",

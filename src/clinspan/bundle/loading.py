@@ -91,6 +91,8 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     )
     check_task(opened.head, task, opened.name)
     bundle = _with_windows(opened, options.window, options.overlap)
+    if options.whole_words is not None:
+        bundle = replace(bundle, whole_words=options.whole_words)
     precision = bundle.precision(options.precision, device.precisions)
     weights = bundle.models[precision].data
     sha256 = (

@@ -91,6 +91,7 @@ class Bundle:
         overlap: tokens that neighbouring windows share.
         max_window: most tokens that the model can read at once, special tokens not counted.
         aggregation: how tokens vote for a word's label.
+        whole_words: edges of spans follow the words of medication text, see `text/whole_words.py`.
         provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
         verify: what of its files is checked before they are loaded, see `open_bundle`.
     """
@@ -104,6 +105,7 @@ class Bundle:
     overlap: int = 0
     max_window: int = 510
     aggregation: str = "first"
+    whole_words: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
@@ -158,6 +160,7 @@ class Bundle:
             "overlap": self.overlap,
             "max_window": self.max_window,
             "aggregation": self.aggregation,
+            **({"whole_words": True} if self.whole_words else {}),
             "tokenizer": _record(self.path, self.tokenizer),
             "models": {precision: _record(self.path, file) for precision, file in self.models.items()},
             "provenance": dict(self.provenance),
@@ -260,6 +263,7 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
         overlap=data.number("overlap", least=0, most=MAX_WINDOW),
         max_window=data.number("max_window", least=1, most=2**63 - 1),
         aggregation=data.text("aggregation"),
+        whole_words=data.get("whole_words", bool, False),
         provenance=data.get("provenance", dict, {}),
         parity=data.get("parity", dict, {}),
         evaluation=data.get("evaluation", dict, {}),
