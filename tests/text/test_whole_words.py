@@ -60,7 +60,7 @@ def marked(text: str) -> tuple[str, list[Span]]:
     ],
 )  # fmt: skip
 def test_edges_follow_words(found: str, right: str) -> None:
-    """No number, dotted or hyphened word is cut; schedules are whole; a unit has its number; punctuation is no span."""
+    """No number, dotted or hyphened word is cut; schedules are whole; a unit has its number; punctuation alone is left out."""
     note, spans = marked(found)
     expected_note, expected = marked(right)
     assert note == expected_note
@@ -70,7 +70,26 @@ def test_edges_follow_words(found: str, right: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["0.5", "p.r.n.", "b.i.d", "X-ray", " ", ",", "(", ")", "mg", "84", "units", "\n", ".", "and", "10-day", "é", "q6h", "-"]
+    [
+        "0.5",
+        "p.r.n.",
+        "b.i.d",
+        "X-ray",
+        " ",
+        ",",
+        "(",
+        ")",
+        "mg",
+        "84",
+        "units",
+        "\n",
+        ".",
+        "and",
+        "10-day",
+        "é",
+        "q6h",
+        "-",
+    ]
 )
 
 
@@ -80,7 +99,9 @@ def test_spans_stay_in_order_inside_the_note(pieces: list[str], data: st.DataObj
     note = "".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(note)), max_size=8, unique=True)))
     labels = st.sampled_from(["FREQUENCY", "STRENGTH", "DOSAGE", "PROBLEM"])
-    spans = [Span(data.draw(labels), a, b, note[a:b], 0.5) for a, b in zip(cuts[::2], cuts[1::2], strict=False)]
+    spans = [
+        Span(data.draw(labels), a, b, note[a:b], 0.5) for a, b in zip(cuts[::2], cuts[1::2], strict=False)
+    ]
     found = whole_words(note, spans)
     end = 0
     for span in found:

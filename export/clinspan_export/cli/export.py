@@ -70,7 +70,11 @@ def _add_overrides(group: argparse._ArgumentGroup) -> None:
     add("--overlap", type=int, default=0, help="tokens that neighbouring windows share")
     decided = "how the tokens of a word decide its label (first)"
     add("--aggregation", choices=AGGREGATIONS, default="first", help=decided)
-    add("--whole-words", action="store_true", help="let the edges of spans follow the words of medication text")
+    add(
+        "--whole-words",
+        action="store_true",
+        help="let the edges of spans follow the words of medication text",
+    )
     add(
         "--tune",
         metavar="GOLD",

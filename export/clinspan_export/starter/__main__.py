@@ -23,7 +23,11 @@ def main() -> int:
     """Train, export, measure and write the model card; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m clinspan_export.starter", description=__doc__)
     add = parser.add_argument
-    add("corpora", type=Path, help="folder with ptt, ptt_notes, med, bc5cdr, drugs and notes_unlabelled; see docs/training.md")
+    add(
+        "corpora",
+        type=Path,
+        help="folder with ptt, ptt_notes, med, bc5cdr, drugs and notes_unlabelled; see docs/training.md",
+    )
     add("out", type=Path, help="folder for the checkpoint, the bundles and the figures")
     add("--base", help="MiniLM-L6-H384-uncased, folder or Hub id; the extra `train` brings it")
     add("--data", type=Path, default=_DATA, help=f"held-out passages and annotations ({_DATA})")
@@ -51,8 +55,14 @@ def _run(options: argparse.Namespace) -> None:
     only = options.medication_only
     checkpoint = options.out / ("clinspan-medication" if only else "clinspan-starter")
     train(
-        options.corpora, base, annotations, notes, checkpoint,
-        medication_only=only, seed=options.seed, progress=_say,
+        options.corpora,
+        base,
+        annotations,
+        notes,
+        checkpoint,
+        medication_only=only,
+        seed=options.seed,
+        progress=_say,
     )
     full, shipped = options.out / ("medication" if only else "bundle"), options.out / "starter"
     told = Overrides(whole_words=True)

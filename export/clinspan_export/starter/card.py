@@ -18,7 +18,8 @@ base_model: nreimers/MiniLM-L6-H384-uncased
 # clinspan starter
 
 Finds DRUG, STRENGTH, FORM, ROUTE, DOSAGE, FREQUENCY, DURATION, PROBLEM, TEST and TREATMENT in English clinical text. A
-drug given is DRUG; TREATMENT is every other therapy. 6 layers, hidden size 384, int8, windows of 190 tokens.
+drug given is DRUG; TREATMENT is every other therapy. 6 layers, hidden size 384, int8, windows of 190 tokens. Edges of its spans follow
+words ("0.5", "p.r.n.", "X-ray"), see `whole_words` in `LoadOptions`.
 
 A model to begin with: to try the library, to have something that runs, to compare your own with. It is small and was
 trained on little. Where results matter, train on your own annotations (`clinspan-export train-bundle`) and measure
@@ -38,11 +39,13 @@ else, does not link a strength to its drug, and does not normalize to any vocabu
 
 | data | used for | licence and attribution |
 | --- | --- | --- |
-| MACCROBAT 2020, 160 case reports: 144 to train, 16 to select on | all ten labels but FORM, DOSAGE and DURATION | Caufield et al., figshare 10.6084/m9.figshare.9764942.v2, CC BY 4.0; labels mapped, medication and clinical labels merged |
+| MACCROBAT 2020, 160 case reports, body parts inside the spans | all ten labels but FORM, DOSAGE and DURATION | Caufield et al., figshare 10.6084/m9.figshare.9764942.v2, CC BY 4.0; labels mapped, medication and clinical labels merged |
 | PHEE, 2,898 sentences about adverse events | DRUG, STRENGTH, ROUTE, FREQUENCY, DURATION | Sun et al. 2022, github.com/ZhaoyueSun/PHEE, MIT; labels mapped, "for" taken into DURATION |
 | BC5CDR, 500 abstracts | names of diseases for the synthetic prose | US government work, public domain |
 | Drugs@FDA product table | names, strengths and forms for the synthetic orders | US Food and Drug Administration, public domain |
-| ACI-BENCH and MTS-Dialog, 53 medication lines annotated by this project | selecting the epoch, not training | Yim et al. 2023, Ben Abacha et al. 2023, CC BY 4.0 |
+| ACI-BENCH, MTS-Dialog and PriMock57, 218 notes and sections annotated by this project: 174 to train, 44 to select on | all ten labels | Yim et al. 2023, Ben Abacha et al. 2023, Papadopoulos Korfiatis et al. 2022, CC BY 4.0 |
+| ACI-BENCH and MTS-Dialog, 53 medication lines annotated by this project | selecting the epoch, not training | as above |
+| 19 notes written by this project | all ten labels | this project, Apache-2.0: `clinspan_export/starter/written_notes.txt` |
 | synthetic orders, lists, instructions and prose | all ten labels | this project, Apache-2.0; the templates are in `clinspan_export/starter/rules` |
 
 Weights start from MiniLM-L6-H384-uncased (Wang et al. 2020, Microsoft, nreimers; Apache-2.0) in the sentence-tuned copy of
@@ -57,16 +60,18 @@ Through the runtime, int8, micro-averaged over the labels that each set annotate
 int8 loses at most {loss:.3f} of exact F1 against fp32 on these sets, and gains at most {gain:.3f}; each set's figures for both are
 in `benchmarks/results/starter.json`.
 
+- notes, kept aside: 23 real notes and sections that were drawn at random and neither trained nor selected on; `development` selected
+  the epoch. One annotator, who also wrote the templates and the written notes, marked them all in one pass.
 - held-out orders and prose: written and annotated by this project before training, never selected on; they paraphrase two
   demonstration sentences, so they are easier than notes.
 - medication lines: real lines of notes, annotated by this project; `test` was neither trained nor selected on. The people who
   annotated them also wrote the synthetic text.
 - ptt test: MACCROBAT's test reports with PROBLEM, TEST and TREATMENT, DRUG counted as TREATMENT. Its guideline leaves the body
-  part out ("pain" in "chest pain"); notes and the synthetic prose take it in.
+  part out ("pain" in "chest pain"); this model takes it in.
 - MACCROBAT medication test and PHEE test: scored as they are annotated, by their own guidelines, which differ from this model's
   (general words such as "chemotherapy" and "medication" are DRUG there; PHEE marks only what belongs to the adverse event).
 
-How the model is made, step by step, with the annotation guideline: `docs/training.md` in the repository.
+How the model is made, step by step: `docs/training.md` in the repository; the annotation guideline: `docs/guideline.md`.
 """
 
 

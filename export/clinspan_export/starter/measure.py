@@ -108,15 +108,21 @@ def by_window(bundle: Path, documents: Sequence[Document]) -> dict[str, Any]:
 
 
 def abbreviations(bundle: Path) -> dict[str, Any]:
-    """Of the templates' abbreviations in sentences that are no template: how many are found under their label, and which never."""
+    """Put the templates' abbreviations into other sentences: how many are found under their label, and which never."""
     table: dict[str, Any] = {}
     with Recognizer.load(bundle) as recognizer:
         for label, carriers in CARRIERS.items():
             known = sorted(set(rules()[f"abbr_{label.lower()}"]))
-            hits = {word: sum(_finds(recognizer, carrier, word, label) for carrier in carriers) for word in known}
+            hits = {
+                word: sum(_finds(recognizer, carrier, word, label) for carrier in carriers) for word in known
+            }
             share = sum(hits.values()) / (len(known) * len(carriers))
             missed = [word for word, count in hits.items() if count == 0]
-            table[label] = {"abbreviations": len(known), "share_found": round(share, 3), "never_found": missed}
+            table[label] = {
+                "abbreviations": len(known),
+                "share_found": round(share, 3),
+                "never_found": missed,
+            }
     return table
 
 

@@ -99,7 +99,9 @@ def pieces(document: Document, rng: random.Random, *, most: int = 900) -> Iterat
         if end - start < wanted and end < len(document.text):
             continue
         inside = tuple(
-            Entity(e.start - start, e.end - start, e.label) for e in document.entities if start <= e.start < end
+            Entity(e.start - start, e.end - start, e.label)
+            for e in document.entities
+            if start <= e.start < end
         )
         text = document.text[start:end]
         if any(map(str.isalpha, text)):

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from clinspan.text.decode import Span
 
-# In one span or in none: 0.5 and 1,000; t.i.d and U.S.; X-ray and 10-day. What is said of a name is no part of it: "aspirin-induced".
+# In one span or in none: 0.5 and 1,000; t.i.d and U.S.; X-ray and 10-day. What is said of a name stays outside: "aspirin-induced".
 _SAID = (
     "induced|related|associated|dependent|treated|mediated|resistant|refractory|responsive|naive|free|based|containing|like|"
     "positive|negative|sensitive|exposed|sparing|eluting|coated"
@@ -21,11 +21,13 @@ _WHOLE = re.compile(
     r"\d+(?:[.,]\d+)+|(?<![^\W\d_])(?:[^\W\d_]\.){2,}[^\W\d_]?"
     rf"|[^\W_]+(?:-(?!(?:{_SAID})(?![^\W_]))[^\W_]+)+"
 )
-# Characters on either side of an edge among which its word is looked for; longer words are no words.
+# Characters on either side of an edge among which its word is looked for; longer ones are left as they are.
 _REACH = 40
 _ABBREVIATION = re.compile(r"(?<![^\W_])(?:[^\W\d_]\.)+[^\W\d_]$")
 _BETWEEN_PIECES = re.compile(r"[ \t]*(?:\(|,|and\b|&)?[ \t]*")
-_NUMBER = re.compile(r"(?<![^\W_])(?:\d+(?:[.,/-]\d+)*|one|two|three|four|five|six|half|half a)[ \t]*$", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![^\W_])(?:\d+(?:[.,/-]\d+)*|one|two|three|four|five|six|half|half a)[ \t]*$", re.IGNORECASE
+)
 _UNIT = re.compile(
     r"(?:mg|mcg|µg|μg|g|kg|ml|cc|l|units?|u|iu|meq|mmol|puffs?|drops?|sprays?|tsp|tbsp|teaspoons?|tablespoons?|%|gtts?|times"
     r"|x|days?|weeks?|months?|hours?|hrs?)(?![^\W_])",
@@ -39,7 +41,7 @@ def whole_words(note: str, spans: Sequence[Span]) -> list[Span]:
 
     A number with its point, a dotted abbreviation and a hyphened word are whole in the span that holds half of their characters
     or more, or the first part of a hyphened word, and else in none; a dotted abbreviation takes its last dot; a unit takes the number before it; pieces of FREQUENCY with
-    nothing but blanks, a comma, "and" or a bracket between them are one; a span without a letter or digit is left out.
+    nothing but spaces, a comma, "and" or a bracket between them are one; a span without a letter or digit is left out.
 
     Args:
         note: the text.
@@ -104,8 +106,10 @@ def _joined(note: str, spans: Sequence[Span]) -> list[Span]:
     found: list[Span] = []
     for span in spans:
         last = found[-1] if found else None
-        if last is None or not (span.label == last.label == "FREQUENCY") or not _BETWEEN_PIECES.fullmatch(
-            note, last.end, span.start
+        if (
+            last is None
+            or not (span.label == last.label == "FREQUENCY")
+            or not _BETWEEN_PIECES.fullmatch(note, last.end, span.start)
         ):
             found.append(span)
             continue

@@ -40,7 +40,7 @@ def test_a_mark_that_is_none_is_an_error(tmp_path: Path, marked: str) -> None:
 
 
 def test_the_written_notes_hold_all_labels() -> None:
-    """Every label is there, in notes of several kinds, without blanks at an edge."""
+    """Every label is there, in notes of several kinds, without whitespace at an edge."""
     notes = written_notes()
     assert len({note.id for note in notes}) == len(notes) >= 15
     assert {entity.label for note in notes for entity in note.entities} == set(LABELS)
@@ -79,7 +79,8 @@ def test_annotations_hold_no_text_and_each_note_once() -> None:
         assert set(row) == {"id", "sha256", "part", "entities"}
         end = 0
         for start, stop, label in row["entities"]:
-            assert end <= start < stop and label in LABELS
+            assert end <= start < stop
+            assert label in LABELS
             end = stop
 
 
@@ -88,7 +89,9 @@ def test_annotations_fit_their_texts(tmp_path: Path) -> None:
     folder = tmp_path / "notes_unlabelled"
     folder.mkdir()
     for source in ("aci_bench", "mts_dialog", "primock57"):
-        (folder / f"{source}.jsonl").write_text(json.dumps({"id": source, "text": "Has a cough."}) + "\n", "utf-8")
+        (folder / f"{source}.jsonl").write_text(
+            json.dumps({"id": source, "text": "Has a cough."}) + "\n", "utf-8"
+        )
     digest = hashlib.sha256(b"Has a cough.").hexdigest()[:16]
     row = {"id": "primock57", "sha256": digest, "part": "development", "entities": [[6, 11, "PROBLEM"]]}
     path = tmp_path / "annotations.jsonl"
@@ -103,18 +106,20 @@ def test_annotations_fit_their_texts(tmp_path: Path) -> None:
 
 def test_enough_abbreviations_are_known() -> None:
     """At least 60 problems, 40 tests, 30 drugs and 30 procedures."""
-    counts = {name: len(set(rules()[f"abbr_{name}"])) for name in ("problem", "test", "drug", "treatment")}
-    assert counts["problem"] >= 60 and counts["test"] >= 40 and counts["drug"] >= 30 and counts["treatment"] >= 30
+    for name, least in {"problem": 60, "test": 40, "drug": 30, "treatment": 30}.items():
+        assert len(set(rules()[f"abbr_{name}"])) >= least
 
 
 @pytest.mark.skipif("CLINSPAN_CORPORA" not in os.environ, reason="CLINSPAN_CORPORA is not set")
 def test_edges_of_annotations_lie_between_words() -> None:
-    """No annotated edge cuts a word of letters, and none has a blank inside its edge."""
+    """No annotated edge cuts a word of letters, and none has whitespace inside its edge."""
     corpora = Path(os.environ["CLINSPAN_CORPORA"])
     for part in PARTS:
         for note in annotated_notes(corpora, ANNOTATIONS, part):
             for entity in note.entities:
                 words = note.text[entity.start : entity.end]
                 assert words == words.strip()
-                assert not (note.text[entity.start - 1 : entity.start].isalpha() and words[0].isalpha()), note.id
+                assert not (note.text[entity.start - 1 : entity.start].isalpha() and words[0].isalpha()), (
+                    note.id
+                )
                 assert not (note.text[entity.end : entity.end + 1].isalpha() and words[-1].isalpha()), note.id
