@@ -55,6 +55,9 @@ def in_our_windows(
         cutting = Cutting(bundle.window, bundle.overlap)
         notes = (cut(tokenize(text, tokenizer, cutting)) for text in texts)
         read = by_note(in_batches(jobs(notes), tokens, several, tokens=batch * bundle.window))
-        return [[(s.label, s.start, s.end) for s in note_spans(note, words, table)] for note, words in read]
+        return [
+            [(s.label, s.start, s.end) for s in note_spans(note, words, table, whole=bundle.whole_words)]
+            for note, words in read
+        ]
 
     return find

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.errors import InputError
-from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, spans
+from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, score_limits, spans
 from clinspan.text.encoding import Encoding
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.whole_words import whole_words
@@ -102,8 +102,11 @@ def note_spans(
     whole: bool = False,
 ) -> list[Span]:
     """Spans of a note from the words of all its windows, in order; with `whole`, none has an edge inside a word."""
-    found = spans(note.text, note.encoding, words, table, threshold=threshold)
-    return whole_words(note.text, found) if whole else found
+    if not whole:
+        return spans(note.text, note.encoding, words, table, threshold=threshold)
+    limits = dict(zip(table.names, score_limits(threshold, table.names), strict=True))
+    found = whole_words(note.text, spans(note.text, note.encoding, words, table))
+    return [span for span in found if span.score >= limits[span.label]]
 
 
 # A window of a note; None in place of a note without tokens, which still has its turn.

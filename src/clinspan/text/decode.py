@@ -233,7 +233,7 @@ def _finish(
     for start, end, which, score in zip(
         starts.tolist(), ends.tolist(), entity.tolist(), scores.tolist(), strict=True
     ):
-        start, end = _whole_characters(note, clusters, start, end, previous)
+        start, end = whole_characters(note, clusters, start, end, previous)
         if start >= end:
             continue
         previous = end  # a span below the threshold still keeps its characters from its neighbours
@@ -242,7 +242,7 @@ def _finish(
     return found
 
 
-def _whole_characters(note: str, clusters: Clusters, start: int, end: int, previous: int) -> tuple[int, int]:
+def whole_characters(note: str, clusters: Clusters, start: int, end: int, previous: int) -> tuple[int, int]:
     """Trim what shows nothing, and take in the rest of a character that is written in several code points.
 
     Normalizers that strip accents leave marks out of a token's offsets, and some tokenizers give a mark

@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from clinspan.text.decode import Span
+from clinspan.text.decode import Span, whole_characters
+from clinspan.text.graphemes import Clusters
 
 # In one span or in none: 0.5 and 1,000; t.i.d and U.S.; X-ray and 10-day. What is said of a name stays outside: "aspirin-induced".
 _SAID = (
@@ -49,10 +50,12 @@ def whole_words(note: str, spans: Sequence[Span]) -> list[Span]:
             pieces by their length; no other score changes.
     """
     moved: list[Span] = []
+    clusters = Clusters(note)
     for number, span in enumerate(spans):
         floor = moved[-1].end if moved else 0
         ceiling = spans[number + 1].start if number + 1 < len(spans) else len(note)
         start, end = _edges(note, span, floor, ceiling)
+        start, end = whole_characters(note, clusters, start, end, floor)
         if start < end and any(map(str.isalnum, note[start:end])):
             moved.append(replace(span, start=start, end=end, text=note[start:end]))
     return _joined(note, moved)
