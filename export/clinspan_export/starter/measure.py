@@ -103,7 +103,9 @@ def by_window(bundle: Path, documents: Sequence[Document]) -> dict[str, Any]:
     found = {}
     for window in WINDOWS:
         with Recognizer.load(bundle, window=window) as recognizer:
-            found[str(window)] = round(evaluate(clinical, find(recognizer, clinical)).micro["exact"].f1, 4)
+            found[f"window_{window}"] = round(
+                evaluate(clinical, find(recognizer, clinical)).micro["exact"].f1, 4
+            )
     return found
 
 
