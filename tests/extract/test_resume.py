@@ -11,9 +11,12 @@ from tests.support.extract_runs import (
     TEXTS,
     Run,
     command,
+    fail_on,
     finish,
     write_notes,
 )
+
+from clinspan import Recognizer
 
 
 def test_resume_after_kill_9_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -149,6 +152,25 @@ def test_resume_refuses_another_text_under_an_id_that_is_done(
     code, said = extract(source, "-f", "jsonl", "-o", out, "--resume")
     assert code == 1
     assert f"line {changed + 1}: its note has another text now" in said
+
+
+@pytest.mark.parametrize("kind", ["input", "memory", "inference"])
+def test_resume_refuses_another_text_under_an_id_that_failed(
+    kind: str, tmp_path: Path, extract: Run, starter: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A note that was read and failed is compared as well; with its own text it stays done."""
+    fail_on(starter, ["Note 1:"], kind, monkeypatch)
+    source, out = write_notes(tmp_path / "in.jsonl", TEXTS[:3]), tmp_path / "out"
+    options = [source, "-f", "jsonl", "-o", out, "--on-error", "skip"]
+    assert extract(*options)[0] == 1
+    before = out.read_bytes()
+    code, said = extract(*options, "--resume")
+    assert (code, said.splitlines()[0]) == (1, "clinspan: continuing after 3 notes")
+    write_notes(source, [TEXTS[0], TEXTS[1] + " ", TEXTS[2]])
+    code, said = extract(*options, "--resume")
+    assert code == 1
+    assert "line 2: its note has another text now" in said
+    assert out.read_bytes() == before
 
 
 def test_resume_refuses_a_file_without_its_record(tmp_path: Path, extract: Run) -> None:

@@ -113,7 +113,7 @@ def _writer(
                 with record.kept(again=end > 0):
 
                     def add(outcome: Result | Failure) -> None:
-                        record.add(None if isinstance(outcome, Failure) else outcome.note.text)
+                        record.add(outcome.text if isinstance(outcome, Failure) else outcome.note.text)
                         write(outcome)
 
                     yield add

@@ -12,19 +12,27 @@ from clinspan.extract.notes import Entry, Note
 from clinspan.interop.html import html
 from clinspan.recognizer import Recognizer
 from clinspan.text.decode import Aggregation, Span, Threshold
+from clinspan.texts import Text
 
 _TRIAL = "Fever."
-T = TypeVar("T")
+T = TypeVar("T", bound=Text)
 R = TypeVar("R")
-T_co = TypeVar("T_co", covariant=True)
+T_co = TypeVar("T_co", bound=Text, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A note without a result; the reason says where and what, and contains nothing of its text."""
+    """A note without a result.
+
+    Attributes:
+        id: of the note.
+        reason: says where and what, and contains nothing of its text.
+        text: that failed; None where it could not be read.
+    """
 
     id: str
     reason: str
+    text: Text | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +167,9 @@ def alone_of(
         reason = f"{entry.where}: {error.reason}"
         if isinstance(error, InferenceError) and not _works(pipe, trial):
             raise InferenceError(f"{reason}: the model fails on any note now") from error
-        return Failure(read.id, reason)
+        return Failure(read.id, reason, read.text)
     except MemoryError:
-        return Failure(read.id, f"{entry.where}: not enough memory for this note")
+        return Failure(read.id, f"{entry.where}: not enough memory for this note", read.text)
     return Answered(read.id, read.text, found)
 
 

@@ -1,7 +1,7 @@
 """Keep, beside a file of results, which run made it: model, options, versions, and a hash of each note's text.
 
-`OUT.run` has a line of JSON about the run, and then a line for each line of OUT: the hash of the note's text, or `-` for
-a note that failed. Texts are hashed with random bytes of the run's own, so that no two files can be compared. The hash
+`OUT.run` has a line of JSON about the run, and then a line for each line of OUT: the hash of the note's text, or `-` where
+it could not be read. Texts are hashed with random bytes of the run's own, so that no two files can be compared. The hash
 of a note is written before its result: after a crash, a result that has none is done again.
 """
 
@@ -24,7 +24,7 @@ from clinspan.strict_json import parse_object
 from clinspan.texts import Text
 
 _LINE = re.compile(rb"(?:[0-9a-f]{32}|-)\n")
-_FAILED = "-"
+UNREAD = "-"
 # The line about a run is much shorter than this.
 _MAX_LINE = 2**20
 
@@ -102,12 +102,12 @@ class RunRecord:
                 os.fsync(self._file.fileno())
 
     def add(self, text: Text | None) -> None:
-        """Write the hash of a note or a pair whose result is about to be written; None for one that failed.
+        """Write the hash of a note or a pair whose result is about to be written; None if it could not be read.
 
         Raises:
             InputError: it cannot be written.
         """
-        digest = _FAILED if text is None else self._digest(text)
+        digest = UNREAD if text is None else self._digest(text)
         assert self._file is not None
         with _named(self.path):
             self._file.write(f"{digest}\n".encode())

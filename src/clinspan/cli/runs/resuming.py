@@ -13,7 +13,7 @@ from clinspan.engine.providers import CPU_PROVIDER
 from clinspan.errors import InputError
 from clinspan.extract.outcomes import Failure, Readable
 from clinspan.extract.results import ResultLine, read_result_lines
-from clinspan.extract.run_record import RunRecord
+from clinspan.extract.run_record import UNREAD, RunRecord
 from clinspan.report import LoadedModel, Report
 from clinspan.texts import Text
 
@@ -79,7 +79,8 @@ def skip_done(
                 f"{line.where} is of the note {line.id!r}, and the note in its place is {entry.id!r}: "
                 "--resume needs the same notes in the same order"
             )
-        if line.error is None and not record.is_of(digest, entry.read()):
+        unread = line.error is not None and digest == UNREAD
+        if not (unread or record.is_of(digest, entry.read())):
             raise InputError(f"{line.where}: its note has another text now: --resume needs the same notes")
         if line.error is not None:
             failed.add(Failure(line.id, line.error))

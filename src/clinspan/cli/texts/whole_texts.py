@@ -171,7 +171,7 @@ def _writer(
             with record.kept(again=end > 0):
 
                 def add(outcome: TextOutcome) -> None:
-                    record.add(None if isinstance(outcome, Failure) else outcome.text)
+                    record.add(outcome.text)
                     file.write(command.show(outcome))
 
                 yield add
