@@ -1,11 +1,13 @@
-"""Choose the window, overlap and aggregation that make a model fastest without costing an entity, on annotated notes.
+"""Choose the window, overlap and aggregation of a model on annotated notes, or keep the default.
 
 A model fine-tuned on short chunks loses F1 in long windows and one fine-tuned on long ones may lose it in
-short ones, so the answer is the model's own; without annotated notes a safe default stands.
+short ones, so the answer is the model's own. A few notes cannot tell such a loss from chance: the default
+stands unless a paired bootstrap over the notes says that another setting's F1 is higher.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from clinspan.bundle.loading import Loaded
 from clinspan.bundle.manifest import Bundle
 from clinspan.documents.document import Document, Entity
 from clinspan.documents.find import entities
-from clinspan.documents.scores import Score, evaluate
+from clinspan.documents.scores import Difference, Score, compare, evaluate
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
 from clinspan.engine.providers import Device
@@ -67,6 +69,64 @@ class Trial:
             "tokens_per_second": round(self.tokens_per_second),
         }
 
+    def __str__(self) -> str:
+        return f"{self.window} tokens, overlap {self.overlap}, aggregation {self.aggregation}"
+
+
+# A setting's trial, with the entities that it found in each note.
+Found = tuple[Trial, Sequence[Sequence[Entity]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which setting a bundle gets, and why.
+
+    Attributes:
+        default: the setting before tuning.
+        contender: the fastest setting whose F1 is within the margin of the best; it may be the default.
+        difference: the contender's exact F1 against the default's, on the same draws of notes.
+    """
+
+    default: Trial
+    contender: Trial
+    difference: Difference
+
+    @property
+    def moves(self) -> bool:
+        """Say whether the contender's F1 is higher: the whole 95 % interval of the difference lies above 0."""
+        return self.difference.interval[0] > 0
+
+    @property
+    def chosen(self) -> Trial:
+        """The setting that the bundle gets."""
+        return self.contender if self.moves else self.default
+
+    def __str__(self) -> str:
+        low, high = self.difference.interval
+        if self.contender == self.default:
+            return f"the default stays, {self.default}: no faster setting is within the margin of the best F1"
+        less = "lower" if self.difference.f1 < 0 else "higher"
+        measured = f"F1 is {abs(self.difference.f1):.4f} {less} with {self.contender}"
+        if math.isnan(low):
+            return f"the default stays, {self.default}: {measured}, on a single note, which shows nothing"
+        interval = f"95 % interval {low:+.4f} to {high:+.4f}"
+        if self.moves:
+            return f"{measured} than with the default, {interval}"
+        return f"the default stays, {self.default}: {measured}, {interval}, which is not above 0"
+
+    def as_json(self) -> dict[str, Any]:
+        """The part of the manifest's record that says why."""
+        interval = [None if math.isnan(edge) else round(edge, 4) for edge in self.difference.interval]
+        return {
+            "chosen": self.chosen.as_json(),
+            "default": self.default.as_json(),
+            "contender": self.contender.as_json(),
+            "difference": round(self.difference.f1, 4),
+            "interval": interval,
+            "default_stays": self.chosen == self.default,
+            "why": str(self),
+        }
+
 
 def read_tuning_notes(path: Path) -> list[Document]:
     """Read annotated notes to tune on; a setting chosen on a test set would make that set's figures worthless.
@@ -91,7 +151,7 @@ def tune(
 ) -> Bundle:
     """Choose window, overlap and aggregation on annotated notes, with the model that CPUs will run.
 
-    Every note goes through all settings in turn, so that a slow minute of the machine slows all of them.
+    The bundle's own setting is the default, which stays unless another's F1 is higher beyond chance. Every note goes through all settings in turn, so that a slow minute of the machine slows all of them.
 
     Args:
         bundle: with its models in place.
@@ -101,7 +161,7 @@ def tune(
         progress: told how far it is.
 
     Returns:
-        The bundle with the choice and the whole table.
+        The bundle with the choice, why it was made, and the whole table.
 
     Raises:
         ExportError: no note has an entity, or none with a label of the model.
@@ -111,8 +171,10 @@ def tune(
         raise ExportError(f"{source} has no gold entities to tune on")
     unscored = check_labels(annotated, bundle.labels.entities, source)
     precision = bundle.precision(None)
-    trials = _run(bundle, precision, annotated, progress)
-    chosen = choose(trials, margin)
+    found = _run(bundle, precision, annotated, progress)
+    trials = [trial for trial, _ in found]
+    choice = decide(annotated, found, _default(bundle, trials), margin, bundle.labels.entities)
+    progress(f"tuning: {choice}")
     report = {
         "source": source,
         "notes": len(annotated),
@@ -120,11 +182,32 @@ def tune(
         "margin": margin,
         "best_f1": round(max(trial.score.f1 for trial in trials), 4),
         "unscored_labels": list(unscored),
-        "chosen": chosen.as_json(),
+        **choice.as_json(),
         "table": [trial.as_json() for trial in trials],
     }
+    chosen = choice.chosen
     window, overlap, aggregation = chosen.window, chosen.overlap, chosen.aggregation
     return replace(bundle, window=window, overlap=overlap, aggregation=aggregation, tuning=report)
+
+
+def decide(
+    gold: Sequence[Document], found: Sequence[Found], default: Trial, margin: float, labels: Sequence[str]
+) -> Choice:
+    """Choose a contender by the figures alone, and compare it with the default on the same draws of the notes.
+
+    One setting alone is compared, since the best of many comparisons would too often be above 0 by chance.
+
+    Args:
+        gold: annotated notes.
+        found: each trial with what it found in each note; the default's is among them.
+        default: the trial of the setting that stays unless the contender's F1 is higher.
+        margin: F1 below the best that a faster setting may have.
+        labels: labels to score.
+    """
+    contender = choose([trial for trial, _ in found], margin)
+    spans_of = {(trial.window, trial.overlap, trial.aggregation): spans for trial, spans in found}
+    theirs, ours = (spans_of[one.window, one.overlap, one.aggregation] for one in (contender, default))
+    return Choice(default, contender, compare(gold, theirs, ours, labels=labels)["exact"])
 
 
 def choose(trials: Sequence[Trial], margin: float) -> Trial:
@@ -141,8 +224,15 @@ def choose(trials: Sequence[Trial], margin: float) -> Trial:
     )
 
 
-def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: Progress) -> list[Trial]:
+def _default(bundle: Bundle, trials: Sequence[Trial]) -> Trial:
+    setting = bundle.window, bundle.overlap, bundle.aggregation
+    return next(trial for trial in trials if (trial.window, trial.overlap, trial.aggregation) == setting)
+
+
+def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: Progress) -> list[Found]:
     settings = _settings(bundle.max_window)
+    if (bundle.window, bundle.overlap) not in settings:
+        settings.append((bundle.window, bundle.overlap))
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
     recognizers = _recognizers(bundle, precision, tokenizer, settings)
     table = label_table(bundle.labels)
@@ -163,11 +253,11 @@ def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: 
             for aggregation in AGGREGATIONS:
                 words = [read_words(logits, encoding.word_ids, aggregation)] if len(encoding) else []
                 found[which, aggregation].append(entities(spans(sample.text, encoding, words, table)))
-    trials = []
+    trials: list[Found] = []
     for (which, aggregation), several in found.items():
         scores = evaluate(samples, several, labels=bundle.labels.entities, resamples=0)
         speed = tokens / seconds[which]
-        trials.append(Trial(*settings[which], aggregation, scores.micro["exact"], speed))
+        trials.append((Trial(*settings[which], aggregation, scores.micro["exact"], speed), several))
     return trials
 
 

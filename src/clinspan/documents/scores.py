@@ -127,21 +127,26 @@ def evaluate(
 
 
 def compare(
-    gold: Sequence[Document], first: Sequence[Sequence[Entity]], second: Sequence[Sequence[Entity]]
+    gold: Sequence[Document],
+    first: Sequence[Sequence[Entity]],
+    second: Sequence[Sequence[Entity]],
+    *,
+    labels: Sequence[str] | None = None,
 ) -> dict[str, Difference]:
     """Compare two models' micro-F1 on the same documents, by match, with a 95 % interval of the difference.
 
     Both are scored on the same draws of documents, so that what makes a document hard for both does not widen the interval.
 
     Args:
-        gold: annotated documents; the labels that they use are scored.
+        gold: annotated documents.
         first: for each document, what one model found in it.
         second: what the other found.
+        labels: labels to score; None for those that the annotations use.
 
     Raises:
         InputError: the documents and what was found do not pair.
     """
-    used = _annotated(gold)
+    used = _annotated(gold) if labels is None else list(dict.fromkeys(labels))
     draws = _draws(sum(len(document.units) or 1 for document in gold), 1000, seed=0)
     rows, others = _tables(gold, first, used), _tables(gold, second, used)
     differences = {}
