@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,17 +68,24 @@ def _shown_numbers(id2label: Mapping[str, Any]) -> str:
 
 def find_models(folder: Path) -> dict[str, FileRecord]:
     """The models of a folder by precision; their hashes are not known."""
+    found = model_paths(lambda path: (folder / path).is_file())
     return {
-        precision: FileRecord(path.relative_to(folder).as_posix(), path.stat().st_size, "")
-        for precision, names in _FILES.items()
-        for path in [_first_file(folder, names)]
-        if path is not None
+        precision: FileRecord(path, (folder / path).stat().st_size, "") for precision, path in found.items()
     }
 
 
-def _first_file(folder: Path, names: Sequence[str]) -> Path | None:
-    places = (place / f"{name}.onnx" for name in names for place in (folder / "onnx", folder))
-    return next((path for path in places if path.is_file()), None)
+def model_paths(there: Callable[[str], bool]) -> dict[str, str]:
+    """The best model of each precision, among the paths that `there` says are there.
+
+    >>> model_paths({"onnx/model.onnx", "model.onnx"}.__contains__)
+    {'fp32': 'onnx/model.onnx'}
+    """
+    places = {
+        precision: [f"{place}{name}.onnx" for name in names for place in ("onnx/", "")]
+        for precision, names in _FILES.items()
+    }
+    found = {precision: next(filter(there, paths), None) for precision, paths in places.items()}
+    return {precision: path for precision, path in found.items() if path is not None}
 
 
 def other_models(folder: Path) -> list[str]:
@@ -180,6 +187,18 @@ def is_hub_name(path: str) -> bool:
     return _NAME.fullmatch(path) is not None and not Path(path).exists()
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """Split `org/name` or `org/name@revision`; without a revision it is the branch `main`.
+
+    Raises:
+        BundleError: it is not such a name.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise BundleError(f"{brief(name)} is not a name such as org/name or org/name@revision")
+    return f"{match[1]}/{match[2]}", match[3] or "main"
+
+
 def cached_folder(name: str) -> Path:
     """Find the files of a repository in the local Hub cache.
 
@@ -189,19 +208,16 @@ def cached_folder(name: str) -> Path:
     Raises:
         BundleError: it is not there; the message says what brings it.
     """
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise BundleError(f"{name} is not a name such as org/name or org/name@revision")
-    organisation, repository, revision = match[1], match[2], match[3] or "main"
-    place = hub_cache() / f"models--{organisation}--{repository}"
+    repository, revision = split_name(name)
+    place = hub_cache() / f"models--{repository.replace('/', '--')}"
     reference = place / "refs" / revision
     commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else revision
     folder = place / "snapshots" / commit
     if not _COMMIT.fullmatch(commit) or not folder.is_dir():
-        wanted = f" --revision {revision}" if match[3] else ""
+        wanted = f" --revision {revision}" if "@" in name else ""
         raise BundleError(
-            f"{name} is not a folder, and the Hub cache ({hub_cache()}) does not have it: `hf download "
-            f"{organisation}/{repository}{wanted}` brings it there"
+            f"{name} is not a folder, and the Hub cache ({hub_cache()}) does not have it: `clinspan pull {name} "
+            f"OUT` makes a folder of it, and `hf download {repository}{wanted}` brings it into the cache"
         )
     return folder
 

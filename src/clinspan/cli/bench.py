@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from clinspan.cli.console import UsageError, exists, named, write_stdout, write_text
-from clinspan.cli.load_flags import add_model_flag, check_model
+from clinspan.cli.load_flags import add_model_flag, model_folder
 from clinspan.extract.best_settings import best, measure
 from clinspan.extract.notes import read_notes
 
@@ -28,14 +28,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print a row for each setting, and the best; save it if asked to."""
-    check_model(options.model)
+    model = model_folder(options.model)
     for name in options.notes or ():
         if name != "-" and not exists(name):
             raise UsageError(f"--notes {named(name)}: no such file or folder")
     notes = None if options.notes is None else [note.text for note in read_notes(options.notes)]
     timings = []
     write_stdout(f"{'':26}{'load s':>8}{'message ms':>12}{'note ms':>10}{'kchars/s':>10}")
-    for timing in measure(options.model, notes=notes, seconds=options.seconds):
+    for timing in measure(model, notes=notes, seconds=options.seconds):
         timings.append(timing)
         row = f"{timing.load:>8.2f}{timing.message:>12.1f}{timing.note:>10.1f}{timing.throughput:>10.1f}"
         write_stdout(f"{timing.name:26}{row}")

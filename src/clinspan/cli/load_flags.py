@@ -8,11 +8,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
+from clinspan.bundle.hub_folder import cached_folder, is_hub_name
 from clinspan.bundle.load_options import LoadOptions
 from clinspan.classifier import Classifier
 from clinspan.cli.console import UsageError, exists, named
 from clinspan.embedder import Embedder
-from clinspan.errors import InputError
+from clinspan.errors import BundleError, InputError
 from clinspan.extract.models import by_task
 from clinspan.extract.models.by_task import AnyModel
 from clinspan.recognizer import Recognizer
@@ -33,14 +34,26 @@ def add_load_flags(parser: argparse.ArgumentParser) -> None:
 def add_model_flag(parser: argparse.ArgumentParser) -> None:
     """Add --model."""
     parser.add_argument(
-        "--model", metavar="DIR", help="bundle or ONNX folder; by default the bundled starter model"
+        "--model",
+        metavar="DIR",
+        help="bundle or ONNX folder, or org/name in the local Hub cache; by default the bundled starter model",
     )
 
 
-def check_model(path: str | None) -> None:
-    """Refuse a --model that is not a folder."""
-    if path is not None and not (exists(path) and Path(path).is_dir()):
+def model_folder(path: str | None) -> str | None:
+    """The folder that --model means: itself, or where the local Hub cache has `org/name`; None is the starter.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if path is None or (exists(path) and Path(path).is_dir()):
+        return path
+    if named(path) != path or not is_hub_name(path):
         raise UsageError(f"{named(path)} is not a folder")
+    try:
+        return str(cached_folder(path))
+    except BundleError as error:
+        raise UsageError(str(error)) from error
 
 
 def load(options: argparse.Namespace) -> Recognizer:
@@ -69,7 +82,7 @@ def load_any(options: argparse.Namespace) -> AnyModel:
 
 
 def _loaded(loader: Callable[..., Model], options: argparse.Namespace) -> Model:
-    check_model(options.model)
+    model = model_folder(options.model)
     if options.profile is not None and not exists(options.profile):
         raise UsageError(f"--profile {named(options.profile)}: no such file")
     given = {
@@ -78,6 +91,6 @@ def _loaded(loader: Callable[..., Model], options: argparse.Namespace) -> Model:
         if option.metadata["flag"]
     }
     try:
-        return loader(options.model, options=LoadOptions(**given))
+        return loader(model, options=LoadOptions(**given))
     except InputError as error:  # no note was read yet: an option is wrong
         raise UsageError(str(error)) from error

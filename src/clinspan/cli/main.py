@@ -23,7 +23,7 @@ from clinspan.cli.console import (
 )
 from clinspan.errors import ClinspanError, MissingDependencyError
 
-# Each command is a module of this folder, imported only when it is asked for; two share one.
+# Each command is a module, of this folder or of a room in it, imported only when it is asked for; two share one.
 COMMANDS = {
     "extract": "find the entities of notes",
     "classify": "score the labels of notes or pairs of texts",
@@ -32,9 +32,10 @@ COMMANDS = {
     "info": "say which model and settings are in use",
     "bench": "time a bundle on this machine, and say which settings to use",
     "serve": "answer requests over HTTP",
+    "pull": "download a model from the Hub into a folder",
     "package": "make a function's zip, a container or a wheelhouse",
 }
-_SHARED = {"classify": "texts.whole_texts", "embed": "texts.whole_texts"}
+_MODULES = {"classify": "texts.whole_texts", "embed": "texts.whole_texts", "pull": "hub.pull"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,5 +84,5 @@ def _parser(given: Sequence[str] = ()) -> argparse.ArgumentParser:
     for name, description in COMMANDS.items():
         command = commands.add_parser(name, help=description)
         if name in given:
-            import_module(f"clinspan.cli.{_SHARED.get(name, name)}").add_options(command)
+            import_module(f"clinspan.cli.{_MODULES.get(name, name)}").add_options(command)
     return parser

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from clinspan.cli.console import DONE, UNTESTED, say, write_stdout
-from clinspan.cli.load_flags import check_model
+from clinspan.cli.load_flags import model_folder
 from clinspan.package import targets
 from clinspan.package.container import package_container
 from clinspan.package.entry_point import LAMBDA_HANDLER
@@ -56,7 +56,11 @@ def _add_inputs(
     parser: argparse.ArgumentParser, *, out: str, architectures: tuple[str, ...] = ARCHITECTURES
 ) -> None:
     parser.add_argument("--out", required=True, type=Path, help=out)
-    parser.add_argument("--model", metavar="DIR", help="bundle to pack (default: the bundled starter)")
+    parser.add_argument(
+        "--model",
+        metavar="DIR",
+        help="bundle to pack, or org/name in the Hub cache (default: the bundled starter)",
+    )
     parser.add_argument("--precision", help="int8, fp32 or fp16 (default: the best for CPU)")
     parser.add_argument("--arch", choices=architectures, help="of the target (default: this machine's)")
     parser.add_argument(
@@ -173,9 +177,8 @@ def _target(service: str, options: argparse.Namespace) -> Target:
 
 
 def _inputs(options: argparse.Namespace) -> Inputs:
-    check_model(options.model)
     return Inputs(
-        model=options.model,
+        model=model_folder(options.model),
         precision=options.precision,
         wheels=options.wheels,
         interpreter=options.interpreter,

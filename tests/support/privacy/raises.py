@@ -50,6 +50,7 @@ NO_NOTE_THERE = {
     "bundle/loading.py": "loads a model",
     "bundle/load_options.py": "says names of options",
     "cli/load_flags.py": "says what is wrong with an option",
+    "cli/hub/": "downloads models; never sees a note",
     "cli/serve.py:run": "says the command line's own options",
     "serving/limits.py": "reads the environment",
     "serving/logs.py:configure": "reads the environment",
