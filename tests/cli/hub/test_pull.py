@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import bundles
-from tests.support.small_hub import COMMIT, SmallHub, serving
+from tests.support.hub.small_hub import COMMIT, SmallHub, serving
 
 from clinspan import Recognizer
 from clinspan.bundle.integrity import record_file
@@ -123,7 +123,8 @@ def test_an_onnx_folder_comes_with_one_precision(hub: SmallHub, flags: list[str]
         (["clinic/checkpoint", "out"], "`clinspan-export clinic/checkpoint OUT` makes a bundle"),
         (["clinic/short", "out"], "lists tokenizer.json, which is not there"),
         (["clinic/bundle", "out", "--precision", "fp16"], "it has int8, fp32"),
-        (["bundle", "out"], "'bundle' is not a name such as org/name"),
+        (["bundle", "out"], "bundle is not a name such as org/name"),
+        (["She has pneumonia", "out"], "(a name of 17 characters) is not a name"),
     ],
 )
 def test_what_the_hub_does_not_give_is_said_in_a_line(

@@ -11,7 +11,7 @@ from pathlib import Path
 from clinspan.bundle.hub_folder import split_name
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import PRECISIONS
-from clinspan.cli.console import UsageError, write_stdout
+from clinspan.cli.console import UsageError, named, write_stdout
 from clinspan.cli.hub.needed_files import fill
 from clinspan.cli.hub.repository import open_repository
 from clinspan.errors import BundleError, InputError
@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> None:
     try:
         split_name(options.name)
     except BundleError as error:
-        raise UsageError(str(error)) from error
+        shown = named(options.name)
+        raise UsageError(f"{shown} is not a name such as org/name or org/name@revision") from error
     with _new_folder(options.out, force=options.force) as folder:
         repository = open_repository(options.name)
         try:

@@ -90,8 +90,10 @@ def _plain_errors(name: str, revision: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        own = type(error).__module__.partition(".")[0]
-        if not isinstance(error, OSError) and own not in ("huggingface_hub", "httpx", "requests"):
+        # Its versions use requests, httpx or httpx2, whose errors are not all OSErrors.
+        if not isinstance(error, OSError) and not type(error).__module__.startswith(
+            ("huggingface_hub", "http")
+        ):
             raise
         raise BundleError(_reason(error, name, revision)) from error
 
