@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -68,6 +69,19 @@ def test_the_wheel_holds_the_model_its_card_and_the_type_marker(wheel: Path) -> 
     texts = {name for name in names if name.startswith("clinspan/") and name.endswith(".txt")}
     assert texts, "the lists of cues"
     assert {str(Path(name).parent) for name in texts} == {"clinspan/clinical/cues"}
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is not a checkout")
+def test_the_sdist_holds_every_file_of_the_checkout(tmp_path: Path) -> None:
+    """So that its tests, checks and pages can be run from it; only what concerns git and its hosts may be missing."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    files = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+    assert {name for name in files - names if not name.startswith((".ci/", ".git"))} == set()
 
 
 def test_an_install_extracts_without_network_or_training_libraries(python: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     model = json.loads((options.bundle / "clinspan.json").read_text(encoding="utf-8"))["models"]["int8"]
     settings = {
         "bundle": str(options.bundle),
-        "int8_megabytes": round(model["size"] / 1e6, 2),
+        "int8_megabytes": round((model["size"] + model["data"]["size"]) / 1e6, 2),
         "int8_sha256": model["sha256"],
     }
     rows = [

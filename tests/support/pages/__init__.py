@@ -6,7 +6,7 @@ A page is one program: its Python blocks run in order, in one folder. A block ma
     # needs: a, b         packages that it needs beside clinspan; where one is missing, it is left out by name
     # before              another library's lines, for comparison: they are compiled, not run
 
-`bundle` is the starter there, and `model` a small encoder. A block without a language that follows at once is what it prints.
+`bundle` is the starter there, `model` a small encoder and `labels` a small classifier. A block without a language that follows at once is what it prints.
 """
 
 from __future__ import annotations
@@ -114,8 +114,11 @@ class Program:
         self._folder = folder
         if not (folder / "bundle").exists():
             (folder / "bundle").symlink_to(STARTER)
-        if not (folder / "model").exists() and "Embedder.load(" in page.read_text(encoding="utf-8"):
+        text = page.read_text(encoding="utf-8")
+        if not (folder / "model").exists() and "Embedder.load(" in text:
             text_bundles.embedder(folder / "model")
+        if not (folder / "labels").exists() and 'Classifier.load("labels")' in text:
+            text_bundles.classifier(folder / "labels")
         self._names: dict[str, Any] = {"__name__": "page"}
         self._said: dict[int, str] = {}
 
