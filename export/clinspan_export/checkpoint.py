@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from clinspan.errors import ClinspanError
+from clinspan.text.viterbi import Crf
 from clinspan_export.errors import ExportError, first_line
 from clinspan_export.inspection.adapters import base_of, label_count, merged
-from clinspan_export.inspection.checkpoint_files import CheckpointFiles, find_files
+from clinspan_export.inspection.checkpoint_files import CheckpointFiles, find_files, held_file
 from clinspan_export.inspection.config_keys import check_code, check_keys, check_version
+from clinspan_export.inspection.crf_tables import CRF_TENSORS, is_crf_class, read_crf
 from clinspan_export.inspection.weights import check_adapters, check_class, check_tensors
 from clinspan_export.quiet import quiet
 
@@ -35,6 +37,7 @@ class Checkpoint:
         original: transformers model that this one was pruned from; None where it was not.
         pruned: record of the pruning, for the manifest.
         unused: what its files hold and the model does not use, allowed by `Trust.allow_unused`.
+        crf: tables of the CRF that decides the labels; None where the logits alone do.
     """
 
     source: str
@@ -46,6 +49,7 @@ class Checkpoint:
     original: Any = None
     pruned: Mapping[str, Any] = field(default_factory=dict)
     unused: Sequence[str] = ()
+    crf: Crf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +132,22 @@ def _load(source: str, trust: Trust, preview: Preview) -> Checkpoint:
     config, unused = load_config(source, trust)
     _check_task(source, config)
     kind = model_class(config)
+    saved, made = config.architectures or [], "" if kind is None else kind.__name__
+    with_crf = [name for name in saved if is_crf_class(name, made)]
     if kind is not None:
-        unused += check_class(source, config.architectures or [], kind.__name__, trust.allow_unused)
+        unused += check_class(source, saved, made, [*trust.allow_unused, *with_crf])
+        unused = [name for name in unused if name not in with_crf]
     labels = _name_labels(source, config)
     preview(labels, config)
     model, info = _weights(source, config, trust, options)
-    unused += check_tensors(source, info, trust.allow_unused)
     commit = files.commit
+    with explained(source):
+        crf = read_crf(source, commit, info, len(labels))
+    if crf is None:
+        unused += check_class(source, with_crf, made, trust.allow_unused)
+    unused += check_tensors(source, info, trust.allow_unused, used=() if crf is None else CRF_TENSORS)
     tokenizer, sha256 = load_tokenizer(source, options), _weights_sha256(source, commit)
-    return Checkpoint(source, commit, model.eval(), tokenizer, labels, sha256, unused=tuple(unused))
+    return Checkpoint(source, commit, model.eval(), tokenizer, labels, sha256, unused=tuple(unused), crf=crf)
 
 
 def _load_adapter(files: CheckpointFiles, trust: Trust, preview: Preview) -> Checkpoint:
@@ -223,19 +234,10 @@ def _weights(
 
 def _weights_sha256(source: str, commit: str) -> str:
     """Sha256 of the file that the weights were read from."""
-    from transformers.utils import cached_file
-
     for name in ("model.safetensors", "pytorch_model.bin"):
-        path = cached_file(
-            source,
-            name,
-            revision=commit or None,
-            local_files_only=True,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
+        path = held_file(source, commit, name)
         if path is not None:
-            with Path(path).open("rb") as stream:
+            with path.open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest()
     return ""
 
@@ -250,7 +252,13 @@ def check_local(source: str) -> None:
 
 
 def _check_task(source: str, config: Any) -> None:
-    wrong = [name for name in config.architectures or [] if not name.endswith("ForTokenClassification")]
+    kind = model_class(config)
+    wrong = [
+        name
+        for name in config.architectures or []
+        if not name.endswith("ForTokenClassification")
+        and (kind is None or not is_crf_class(name, kind.__name__))
+    ]
     if wrong:
         raise ExportError(
             f"{source} is a {wrong[0]}: expected a checkpoint fine-tuned for token classification"

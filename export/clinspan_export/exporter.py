@@ -24,6 +24,7 @@ from clinspan.errors import ClinspanError, MissingDependencyError, installing
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import LabelSet, are_unnamed, detect
 from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.viterbi import CRF
 from clinspan.text.windows import check as check_window
 from clinspan.textfiles import write_whole
 from clinspan_export import checkpoint as checkpoints
@@ -128,6 +129,7 @@ def export(
         stage(f"loading {source}")
         loaded = checkpoints.load(source, trust, preview=preview)
     fp32.check_size(loaded.model)
+    _tell_crf(loaded, request)
     if checkpoints.loses_case(loaded.tokenizer):
         progress(f"warning: {checkpoints.LOSES_CASE}")
     try:
@@ -182,6 +184,18 @@ def _check_windows(told: Overrides, config: Any) -> None:
     check_window(min(DEFAULT_WINDOW, most) if told.window is None else told.window, told.overlap)
     if told.aggregation not in AGGREGATIONS:
         raise ExportError(f"--aggregation is {told.aggregation!r}: expected one of {', '.join(AGGREGATIONS)}")
+
+
+def _tell_crf(loaded: Checkpoint, request: _Request) -> None:
+    """Say that a CRF decides the labels, and refuse another aggregation than the default beside it."""
+    told = request.overrides.aggregation
+    if loaded.crf is None:
+        return
+    if told != AGGREGATIONS[0]:
+        raise ExportError(
+            f"--aggregation is {told!r}, and this checkpoint's CRF decides the labels: leave it out"
+        )
+    request.progress("a CRF decides the labels, over the whole note")
 
 
 def describe(labels: LabelSet) -> str:
@@ -270,7 +284,8 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
         window=window,
         overlap=overrides.overlap,
         max_window=max_window,
-        aggregation=overrides.aggregation,
+        aggregation=overrides.aggregation if loaded.crf is None else CRF,
+        crf=loaded.crf,
         provenance=provenance(_timed(loaded, folder, request, window), config, overrides.exporter),
         whole_words=overrides.whole_words,
     )

@@ -17,6 +17,7 @@ from clinspan.errors import InputError
 from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, score_limits, spans
 from clinspan.text.encoding import Encoding
 from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.viterbi import CRF, Crf, first_rows, label_words
 from clinspan.text.whole_words import whole_words
 from clinspan.text.windows import Window, plan
 
@@ -47,7 +48,14 @@ class TokenizedNote:
 
 
 def find_spans(
-    note: str, tokenizer: Tokenizer, run: RunWindow, cutting: Cutting, table: LabelTable, *, aggregation: str
+    note: str,
+    tokenizer: Tokenizer,
+    run: RunWindow,
+    cutting: Cutting,
+    table: LabelTable,
+    *,
+    aggregation: str,
+    crf: Crf | None = None,
 ) -> list[Span]:
     """Find the entities of a note: the whole story, one window after the other."""
     tokenized = tokenize(note, tokenizer, cutting)
@@ -55,7 +63,7 @@ def find_spans(
     for window in tokenized.windows:
         logits = run(window_ids(tokenized, window))
         words.append(window_words(tokenized, window, logits, aggregation))
-    return note_spans(tokenized, words, table)
+    return note_spans(tokenized, words, table, crf=crf)
 
 
 def tokenize(
@@ -84,8 +92,10 @@ def own_logits(window: Window, logits: Logits) -> Logits:
 
 def window_words(note: TokenizedNote, window: Window, logits: Logits, aggregation: str) -> Words:
     """Words that a window owns, from the logits of all tokens that it reads, float32 (t, c)."""
-    word_ids = note.encoding.word_ids[window.own_start : window.own_stop]
-    return read_words(own_logits(window, logits), word_ids, aggregation, start=window.own_start)
+    word_ids, own = note.encoding.word_ids[window.own_start : window.own_stop], own_logits(window, logits)
+    if aggregation == CRF:
+        return first_rows(own, word_ids, start=window.own_start)
+    return read_words(own, word_ids, aggregation, start=window.own_start)
 
 
 def stitch(parts: Sequence[Logits], classes: int) -> Logits:
@@ -100,8 +110,14 @@ def note_spans(
     threshold: Threshold = 0.0,
     *,
     whole: bool = False,
+    crf: Crf | None = None,
 ) -> list[Span]:
-    """Spans of a note from the words of all its windows, in order; with `whole`, none has an edge inside a word."""
+    """Spans of a note from the words of all its windows, in order.
+
+    With `whole`, none has an edge inside a word. With a CRF, that decides the words' labels, here and only here.
+    """
+    if crf is not None:
+        words = label_words(words, note.encoding.word_ids, crf)
     if not whole:
         return spans(note.text, note.encoding, words, table, threshold=threshold)
     limits = dict(zip(table.names, score_limits(threshold, table.names), strict=True))

@@ -6,7 +6,7 @@ Over 300 lines, more than half of them docstrings and signatures of the public c
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -40,7 +40,7 @@ from clinspan.pipeline import (
 )
 from clinspan.report import LoadedModel
 from clinspan.strict_json import brief
-from clinspan.text.decode import AGGREGATIONS, Aggregation, Span, Threshold, Words, label_table, score_limits
+from clinspan.text.decode import Aggregation, Span, Threshold, Words, label_table, score_limits
 from clinspan.text.encoding import Encoding
 
 
@@ -120,7 +120,7 @@ class Recognizer(LoadedModel):
             note: the text, of any length.
             threshold: leave out spans that score less; a probability, or one per label name.
             aggregation: how tokens vote for a word's label: `first`, `average`, `max` or `simple`, with the
-                meaning they have in transformers; None for the bundle's default.
+                meaning they have in transformers; None for the bundle's default. A model with a CRF has only that.
             timeout: seconds from this call after which no further window is started; None for no limit.
 
         Returns:
@@ -144,7 +144,7 @@ class Recognizer(LoadedModel):
         (window,) = tokenized.windows
         logits = self._runner.run_alone(window_ids(tokenized, window), call)
         words = window_words(tokenized, window, logits, aggregation)
-        return note_spans(tokenized, [words], self._table, threshold, whole=self._bundle.whole_words)
+        return self._spans(tokenized, [words], threshold)
 
     async def arecognize(
         self,
@@ -269,8 +269,9 @@ class Recognizer(LoadedModel):
         """Check the options of a call at once, not when the first result is taken."""
         call = self._runner.begin(timeout)
         vote = self._bundle.aggregation if aggregation is None else aggregation
-        if not isinstance(vote, str) or vote not in AGGREGATIONS:
-            raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(AGGREGATIONS)}")
+        votes = self._bundle.aggregations
+        if not isinstance(vote, str) or vote not in votes:
+            raise InputError(f"unknown aggregation {vote!r}: expected one of {', '.join(votes)}")
         score_limits(threshold, self._table.names)
         return vote, call
 
@@ -304,7 +305,11 @@ class Recognizer(LoadedModel):
             jobs(notes), ids=job_ids, note=job_number, finish=finish, call=call, give_up=give_up
         )
         for note, words in by_note(results):
-            yield note_spans(note, words, self._table, threshold, whole=self._bundle.whole_words)
+            yield self._spans(note, words, threshold)
+
+    def _spans(self, note: TokenizedNote, words: Sequence[Words], threshold: Threshold) -> list[Span]:
+        whole, crf = self._bundle.whole_words, self._bundle.crf
+        return note_spans(note, words, self._table, threshold, whole=whole, crf=crf)
 
     def token_logits(self, note: str) -> npt.NDArray[np.float32]:
         """The model's logits for every token of a note, float32 (n, c), stitched from its windows."""

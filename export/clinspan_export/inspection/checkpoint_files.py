@@ -108,6 +108,21 @@ def read_json(source: str, path: Path) -> dict[str, Any]:
             raise ExportError(f"{source} cannot be loaded ({error})") from error
 
 
+def held_file(source: str, commit: str, name: str) -> Path | None:
+    """A file of a checkpoint that was loaded, in its folder or in the Hub's cache; None where it has none."""
+    from transformers.utils import cached_file
+
+    path = cached_file(
+        source,
+        name,
+        revision=commit or None,
+        local_files_only=True,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    return None if path is None else Path(path)
+
+
 def _on_the_hub(source: str, revision: str | None) -> set[str]:
     """Names of a repository's files; none where the Hub cannot be asked, and only its cache is there."""
     import huggingface_hub

@@ -38,7 +38,12 @@ def check_adapters(files: CheckpointFiles, patterns: Sequence[str]) -> list[str]
 
 
 def check_tensors(
-    source: str, info: Mapping[str, Any], patterns: Sequence[str], *, task: str = "token classification"
+    source: str,
+    info: Mapping[str, Any],
+    patterns: Sequence[str],
+    *,
+    task: str = "token classification",
+    used: Sequence[str] = (),
 ) -> list[str]:
     """Hold a loaded model to its files: every tensor used, none missing.
 
@@ -47,6 +52,7 @@ def check_tensors(
         info: what transformers says of the loading.
         patterns: names of tensors that may stay unused.
         task: what the model is for, for the message.
+        used: names of tensors that the bundle uses elsewhere, such as those of a CRF.
 
     Returns:
         Tensors that were allowed by a pattern.
@@ -57,7 +63,7 @@ def check_tensors(
     missing = sorted(info["missing_keys"])
     if missing:
         raise ExportError(f"{source} lacks the weights {_listed(missing)}: it was not fine-tuned for {task}")
-    unused, _ = split_allowed(sorted(info["unexpected_keys"]), _HARMLESS)
+    unused, _ = split_allowed(sorted(set(info["unexpected_keys"]) - set(used)), _HARMLESS)
     refused, allowed = split_allowed(unused, patterns)
     if refused:
         raise ExportError(

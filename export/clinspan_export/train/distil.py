@@ -94,6 +94,10 @@ def distil(
     if out.exists():
         raise ExportError(f"{out} exists already: choose another folder")
     loaded = checkpoints.load(teacher, trust)
+    if loaded.crf is not None:
+        raise ExportError(
+            f"{teacher} has a CRF, which a student would lose: only a model without one is distilled"
+        )
     student = _student(loaded.model, layers)
     teach(loaded.model, student, _rows(loaded, notes), how or Distilling(), progress)
     with write_whole(out) as made, quiet():

@@ -107,7 +107,7 @@ def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Document]) -> 
         words = [window_words(note, window, logits, bundle.aggregation) for window, logits in runs]
         owned = [own_logits(window, logits) for window, logits in runs]
         all_logits.append(stitch(owned, len(bundle.labels.names)))
-        all_spans.append(note_spans(note, words, table, whole=bundle.whole_words))
+        all_spans.append(note_spans(note, words, table, whole=bundle.whole_words, crf=bundle.crf))
     return Reference(all_logits, all_spans)
 
 

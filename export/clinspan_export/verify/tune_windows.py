@@ -28,8 +28,9 @@ from clinspan.engine.model import Model
 from clinspan.engine.providers import Device
 from clinspan.engine.session import Session
 from clinspan.recognizer import Recognizer
-from clinspan.text.decode import AGGREGATIONS, Aggregation, label_table, read_words, spans
+from clinspan.text.decode import AGGREGATIONS, label_table, read_words, spans
 from clinspan.text.tokenizer import Tokenizer
+from clinspan.text.viterbi import CRF, first_rows, label_words
 from clinspan_export.errors import ExportError
 from clinspan_export.quiet import Progress
 from clinspan_export.verify.report import score_row
@@ -216,11 +217,11 @@ def choose(trials: Sequence[Trial], margin: float) -> Trial:
     Trials of one window and overlap share one run of the model, so their speed is equal and the aggregation
     is decided by F1 alone, in the order of `clinspan.text.decode.AGGREGATIONS` between equals.
     """
-    best = max(trial.score.f1 for trial in trials)
+    order, best = (*AGGREGATIONS, CRF), max(trial.score.f1 for trial in trials)
     good = [trial for trial in trials if trial.score.f1 >= best - margin]
     return max(
         good,
-        key=lambda trial: (trial.tokens_per_second, trial.score.f1, -AGGREGATIONS.index(trial.aggregation)),
+        key=lambda trial: (trial.tokens_per_second, trial.score.f1, -order.index(trial.aggregation)),
     )
 
 
@@ -236,8 +237,8 @@ def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: 
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
     recognizers = _recognizers(bundle, precision, tokenizer, settings)
     table = label_table(bundle.labels)
-    found: dict[tuple[int, Aggregation], list[list[Entity]]]
-    found = {key: [] for key in product(range(len(settings)), AGGREGATIONS)}
+    found: dict[tuple[int, str], list[list[Entity]]]
+    found = {key: [] for key in product(range(len(settings)), bundle.aggregations)}
     seconds, tokens = np.zeros(len(settings)), 0
     recognizers[0].token_logits(samples[0].text)  # the first run pays for memory that all later ones use
     for done, sample in enumerate(samples):
@@ -250,8 +251,13 @@ def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: 
             began = time.perf_counter()
             logits = recognizers[which].token_logits(sample.text)
             seconds[which] += time.perf_counter() - began
-            for aggregation in AGGREGATIONS:
-                words = [read_words(logits, encoding.word_ids, aggregation)] if len(encoding) else []
+            for aggregation in bundle.aggregations:
+                if bundle.crf is not None:
+                    words = label_words(
+                        [first_rows(logits, encoding.word_ids)], encoding.word_ids, bundle.crf
+                    )
+                else:
+                    words = [read_words(logits, encoding.word_ids, aggregation)] if len(encoding) else []
                 found[which, aggregation].append(entities(spans(sample.text, encoding, words, table)))
     trials: list[Found] = []
     for (which, aggregation), several in found.items():

@@ -47,8 +47,10 @@ from clinspan.bundle.tasks import (
     Head,
     LabelHints,
     check_task,
+    crf_fields,
     head_fields,
     head_of_config,
+    read_crf,
     read_head,
     shown_names,
     task_of,
@@ -58,6 +60,7 @@ from clinspan.strict_json import MAX_JSON_BYTES, Fields, brief, canonical, read_
 from clinspan.text.decode import AGGREGATIONS
 from clinspan.text.labels import LabelSet
 from clinspan.text.merge import Vectors
+from clinspan.text.viterbi import CRF, Crf
 from clinspan.text.windows import check
 
 MANIFEST = "clinspan.json"
@@ -90,7 +93,8 @@ class Bundle:
         window: tokens that one run reads, special tokens not counted.
         overlap: tokens that neighbouring windows share.
         max_window: most tokens that the model can read at once, special tokens not counted.
-        aggregation: how tokens vote for a word's label.
+        aggregation: how tokens vote for a word's label; `crf` where a CRF decides.
+        crf: its tables, for the labels in the order of the logits; None for a model without one.
         whole_words: edges of spans follow the words of medication text, see `text/whole_words.py`.
         provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
         verify: what of its files is checked before they are loaded, see `open_bundle`.
@@ -105,6 +109,7 @@ class Bundle:
     overlap: int = 0
     max_window: int = 510
     aggregation: str = "first"
+    crf: Crf | None = None
     whole_words: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
@@ -118,6 +123,11 @@ class Bundle:
         check_task(self.head, TOKENS, self.name)
         assert isinstance(self.head, LabelSet)
         return self.head
+
+    @property
+    def aggregations(self) -> tuple[str, ...]:
+        """The aggregations that it can be read with: only `crf` where a CRF decides, else every other."""
+        return AGGREGATIONS if self.crf is None else (CRF,)
 
     def precision(self, wanted: str | None, order: Sequence[str] = ("int8", "fp32", "fp16")) -> str:
         """Choose a precision: the one wanted, else the first of an order that the bundle has.
@@ -156,6 +166,7 @@ class Bundle:
             "task": task_of(self.head),
             "name": self.name,
             **head_fields(self.head),
+            **crf_fields(self.crf),
             "window": self.window,
             "overlap": self.overlap,
             "max_window": self.max_window,
@@ -251,10 +262,11 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
             f"{folder / MANIFEST} does not have the sha256 that it records: it is damaged or was changed by "
             f"hand; whoever changed it on purpose takes the field {_SEAL!r} away"
         )
+    head = read_head(data)
     bundle = Bundle(
         path=folder,
         name=data.text("name"),
-        head=read_head(data),
+        head=head,
         models={
             precision: _model(data.inside("models"), precision) for precision in data.get("models", dict)
         },
@@ -263,6 +275,7 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
         overlap=data.number("overlap", least=0, most=MAX_WINDOW),
         max_window=data.number("max_window", least=1, most=2**63 - 1),
         aggregation=data.text("aggregation"),
+        crf=read_crf(data, head),
         whole_words=data.get("whole_words", bool, False),
         provenance=data.get("provenance", dict, {}),
         parity=data.get("parity", dict, {}),
@@ -311,8 +324,9 @@ def _check(bundle: Bundle) -> None:
     unknown = sorted(set(bundle.models) - set(PRECISIONS))
     if unknown:
         raise BundleError(f"unknown precision {brief(unknown[0])}: expected {', '.join(PRECISIONS)}")
-    if bundle.aggregation not in AGGREGATIONS:
-        raise BundleError(f"unknown aggregation {bundle.aggregation!r}: expected {', '.join(AGGREGATIONS)}")
+    votes = bundle.aggregations
+    if bundle.aggregation not in votes:
+        raise BundleError(f"unknown aggregation {bundle.aggregation!r}: expected {', '.join(votes)}")
     labels = len(shown_names(bundle.head))
     if labels > MAX_LABELS:
         raise BundleError(f"{bundle.path} has {labels} labels: at most {MAX_LABELS} are read")

@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from clinspan.bundle.hub_folder import SentenceSettings, label_names
 from clinspan.engine.session import TOKEN_LOGITS, ModelOutput
 from clinspan.errors import BundleError
 from clinspan.strict_json import Fields, brief
 from clinspan.text.labels import LabelSet, detect
 from clinspan.text.merge import Scoring, Vectors
+from clinspan.text.viterbi import CRF, Crf
 
 # The Hub's names of the tasks.
 TOKENS, TEXTS, VECTORS = "token-classification", "text-classification", "feature-extraction"
@@ -116,6 +120,43 @@ def read_head(data: Fields) -> Head:
             graph_pools=data.get("graph_pools", bool, True),
         )
     raise BundleError(f"{data.source}: task is {brief(task)}: expected one of {', '.join(CLASSES)}")
+
+
+_CRF_TABLES = ("transitions", "start_transitions", "end_transitions")
+
+
+def crf_fields(crf: Crf | None) -> dict[str, Any]:
+    """The field of a manifest that holds a CRF's tables; none without a CRF."""
+    return {} if crf is None else {CRF: {name: getattr(crf, name).tolist() for name in _CRF_TABLES}}
+
+
+def read_crf(data: Fields, head: Head) -> Crf | None:
+    """Read a CRF's tables from a manifest; None where it has none.
+
+    Raises:
+        BundleError: they are not tables of finite numbers for the model's labels.
+    """
+    if CRF not in data.data:
+        return None
+    fields, labels = data.inside(CRF), len(head.names) if isinstance(head, LabelSet) else 0
+    crf = Crf(*(_table(fields.get(name, list)) for name in _CRF_TABLES))
+    if not crf.fits(labels):
+        raise BundleError(
+            f"{data.source}: crf does not hold finite numbers for the model's labels: expected {labels} rows of "
+            f"{labels} in transitions, {labels} numbers in start_transitions and in end_transitions"
+        )
+    return crf
+
+
+def _table(values: list[Any]) -> npt.NDArray[np.float64]:
+    """Lay lists of numbers out as an array; an empty one where they are anything else."""
+    rows = values if values and isinstance(values[0], list) else [values]
+    if any(not isinstance(row, list) or {type(value) for value in row} - {int, float} for row in rows):
+        return np.empty(0)
+    try:
+        return np.array(values, dtype=np.float64)
+    except (ValueError, OverflowError):  # rows of different lengths; an integer beyond every float
+        return np.empty(0)
 
 
 @dataclass(frozen=True, slots=True)

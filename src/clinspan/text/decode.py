@@ -68,12 +68,14 @@ class Words:
         first, last: int32 (w,), first and last token of each word, both inside it.
         labels: int32 (w,), decided label, an index into the label names.
         scores: float32 (w,), probability of that label.
+        emissions: float32 (w, c), logits of each word's first token where a CRF is yet to decide; else None.
     """
 
     first: npt.NDArray[np.int32]
     last: npt.NDArray[np.int32]
     labels: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
+    emissions: npt.NDArray[np.float32] | None = None
 
     @staticmethod
     def empty() -> Words:
