@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.support.extract_runs import (
@@ -20,6 +22,7 @@ from tests.support.extract_runs import (
 )
 
 from clinspan import Recognizer
+from clinspan.engine import calls
 
 
 def test_skip_isolates_every_bad_line(tmp_path: Path, extract: Run) -> None:
@@ -117,6 +120,50 @@ def test_a_failing_note_stops_with_its_place(
         f"clinspan: {source}, line 31: the model gave logits that are not finite numbers\n",
     )
     assert len(ids(tmp_path / "out")) == 30
+
+
+def test_a_note_over_its_time_is_isolated(
+    tmp_path: Path, extract: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is each note's own, a long note fails whole, the others have their spans, and --resume goes on."""
+    texts, options = [*TEXTS], ["-f", "jsonl", "--on-error", "skip"]
+    source, out = write_notes(tmp_path / "in.jsonl", texts), tmp_path / "out"
+    assert extract(source, *options, "-o", tmp_path / "whole")[0] == 0
+    texts[40] = f"{SECRET} has pneumonia and takes aspirin.\n" * 4000
+    write_notes(source, texts)
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=count().__next__))  # a second at each look
+    timed = [source, *options, "--timeout", "20"]
+    code, said = extract(*timed, "-o", out)
+    assert code == 1
+    assert f"{source}, line 41: the timeout of 20 s passed" in said
+    before, now = rows(tmp_path / "whole"), rows(out)
+    assert "error" in now.pop(40)
+    assert now == [*before[:40], *before[41:]]
+    whole = out.read_bytes()
+    out.write_bytes(whole[:-5])
+    assert extract(*timed, "-o", out, "--resume")[0] == 1
+    assert out.read_bytes() == whole
+    code, said = extract(source, "-f", "jsonl", "--timeout", "20", "-o", tmp_path / "stopped")
+    assert (code, len(ids(tmp_path / "stopped"))) == (1, 40)
+    assert f"{source}, line 41: the timeout of 20 s passed" in said
+
+
+def test_a_note_that_cannot_be_read_says_so_whatever_the_time(
+    tmp_path: Path, extract: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a timeout that makes no sense is refused before a file is touched."""
+    source, out = tmp_path / "in.jsonl", tmp_path / "out"
+    source.write_text('{"text": 5}\n{"text": "Fever."}\n')
+    for wrong in ("0", "-1", "nan"):
+        code, said = extract(source, "-o", out, "--timeout", wrong)
+        assert code == 2
+        assert "expected seconds, more than 0" in said
+        assert not out.exists()
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=count(step=9).__next__))
+    assert extract(source, "-f", "jsonl", "-o", out, "--timeout", "1", "--on-error", "skip")[0] == 1
+    errors = [row["error"] for row in rows(out)]
+    assert "'text' is a number" in errors[0]
+    assert "the timeout of 1 s passed" in errors[1]
 
 
 def test_a_table_shows_a_failed_note_in_its_place(tmp_path: Path, extract: Run) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
-from clinspan.errors import ClinspanError, InferenceError, InputError
+from clinspan.errors import ClinspanError, DeadlineError, InferenceError, InputError
 from clinspan.extract.notes import Entry, Note
 from clinspan.interop.html import html
 from clinspan.recognizer import Recognizer
@@ -49,17 +50,35 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A recognizer and the options that every note gets; `rename` gives labels other names."""
+    """A recognizer and the options that every note gets.
+
+    Attributes:
+        recognizer, threshold, aggregation: as in `Recognizer.recognize`.
+        rename: gives labels other names.
+        timeout: seconds for each note, which are then read one after another; None for no limit.
+    """
 
     recognizer: Recognizer
     threshold: Threshold = 0.0
     aggregation: Aggregation | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
 
     def pipe(self, texts: Iterator[str]) -> Iterator[list[Span]]:
         """Find the spans of each text; wrong options are refused at once."""
-        found = self.recognizer.pipe(texts, threshold=self.threshold, aggregation=self.aggregation)
+        found = self._timed(texts) if self.timeout is not None else self._piped(texts)
         return map(self._renamed, found) if self.rename else found
+
+    def _piped(self, texts: Iterator[str]) -> Iterator[list[Span]]:
+        return self.recognizer.pipe(
+            texts, threshold=self.threshold, aggregation=self.aggregation, timeout=self.timeout
+        )
+
+    def _timed(self, texts: Iterator[str]) -> Iterator[list[Span]]:
+        """As a call of its own for each text: the time of a pipe is that of all of them together."""
+        self._piped(iter(()))  # refuses wrong options
+        recognize = partial(self.recognizer.recognize, threshold=self.threshold, aggregation=self.aggregation)
+        return (recognize(text, timeout=self.timeout) for text in texts)
 
     def _renamed(self, spans: list[Span]) -> list[Span]:
         return [replace(span, label=self.rename.get(span.label, span.label)) for span in spans]
@@ -139,9 +158,12 @@ def outcomes_of(
             for found in pipe(texts()):
                 _, read = pending.popleft()
                 yield read if isinstance(read, Failure) else Answered(read.id, read.text, found)
-        except (ClinspanError, MemoryError):
+        except (ClinspanError, MemoryError) as error:
             if not pending:
                 raise
+            if isinstance(error, DeadlineError):  # of the text in turn, which has had its time
+                entry, read = pending.popleft()
+                yield read if isinstance(read, Failure) else _failed(entry, read, error)
         else:
             return
         # `pipe` ends with its first error and drops the texts in flight: those are read one by one.
@@ -163,14 +185,18 @@ def alone_of(
     try:
         (found,) = pipe(iter([read.text]))
     except ClinspanError as error:
-        # Its place says more than its number among the notes of a call.
-        reason = f"{entry.where}: {error.reason}"
+        failure = _failed(entry, read, error)
         if isinstance(error, InferenceError) and not _works(pipe, trial):
-            raise InferenceError(f"{reason}: the model fails on any note now") from error
-        return Failure(read.id, reason, read.text)
+            raise InferenceError(f"{failure.reason}: the model fails on any note now") from error
+        return failure
     except MemoryError:
         return Failure(read.id, f"{entry.where}: not enough memory for this note", read.text)
     return Answered(read.id, read.text, found)
+
+
+def _failed(entry: Readable[T], read: Answered[T, None], error: ClinspanError) -> Failure:
+    """Say where a text failed: its place says more than its number among the texts of a call."""
+    return Failure(read.id, f"{entry.where}: {error.reason}", read.text)
 
 
 def _works(pipe: Callable[[Iterator[T]], Iterator[R]], trial: T) -> bool:
@@ -178,6 +204,8 @@ def _works(pipe: Callable[[Iterator[T]], Iterator[R]], trial: T) -> bool:
         list(pipe(iter([trial])))
     except InferenceError:
         return False
+    except DeadlineError:
+        return True  # slow, and not known to fail
     return True
 
 
