@@ -154,16 +154,18 @@ def test_resume_refuses_what_another_run_made(
     assert out.read_bytes() == before
 
 
+@pytest.mark.parametrize("limit", ["100", "7"], ids=["read", "failed"])
 @pytest.mark.parametrize("field", ["text", "other"])
 def test_resume_refuses_another_text_of_a_pair(
-    field: str, classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    field: str, limit: str, classifier: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Both texts of each pair that is done are compared."""
+    """Both texts of each pair that is done are compared, of one that failed too."""
     row, out = {"id": "a", "text": "Fever.", "other": "No fever."}, tmp_path / "out.jsonl"
     source = tmp_path / "in.jsonl"
     common = ["classify", "--model", str(classifier), str(source), "-f", "jsonl", "--pair-field", "other"]
+    common += ["--max-characters", limit, "--on-error", "skip"]
     source.write_text(json.dumps(row), encoding="utf-8")
-    assert main([*common, "-o", str(out)]) == 0
+    assert main([*common, "-o", str(out)]) == (limit == "7")
     source.write_text(json.dumps({**row, field: row[field] + " "}), encoding="utf-8")
     assert main([*common, "-o", str(out), "--resume"]) == 1
     assert "line 1: its note has another text now" in capsys.readouterr().err

@@ -73,7 +73,7 @@ def test_resume_says_how_many_are_done(tmp_path: Path, extract: Run) -> None:
 
 
 REFUSED = {
-    "other id": (["n0", "x1"], [], "line 2 is of the note 'n1', and the note in its place is 'x1'"),
+    "other id": (["n0", "x1"], [], "in.jsonl, line 2, which is in its place now"),
     "fewer notes": (["n0"], [], "holds more results than there are notes"),
     "other options": (["n0", "n1", "n2"], ["--threshold", "0.99"], "the same model, options and notes"),
 }

@@ -60,7 +60,6 @@ NO_NOTE_THERE = {
     "cli/console.py:write_stdout:InputError": "says the state of standard output",
     "cli/evaluate.py:_check_gold:UsageError": "says the command line's own options",
     "extract/run_record.py": "reads and writes hashes, and says names of options and files",
-    "cli/runs/resuming.py:skip_done": "says names of files and notes, and the number of a line",
     "cli/runs/run_options.py": "says the command line's own options",
     "cli/extract_options.py": "says the command line's own options",
     "cli/extract.py:_format": "says the command line's own options",

@@ -74,9 +74,9 @@ def skip_done(
         entry = next(entries, None)
         if entry is None:
             raise InputError(f"{line.where}: {record.output} holds more results than there are notes")
-        if entry.id != line.id:
+        if entry.id != line.id:  # neither is quoted: a name may be a field of the note
             raise InputError(
-                f"{line.where} is of the note {line.id!r}, and the note in its place is {entry.id!r}: "
+                f"{line.where} is of another note than {entry.where}, which is in its place now: "
                 "--resume needs the same notes in the same order"
             )
         unread = line.error is not None and digest == UNREAD
