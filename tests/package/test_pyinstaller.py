@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.support.example_notes import ROOT
+
+import clinspan
+from clinspan import clinical
+from clinspan.cli.main import _MODULES, COMMANDS
 
 
 def test_the_hook_is_found_by_its_entry_point() -> None:
@@ -21,6 +26,16 @@ def test_the_hook_is_found_by_its_entry_point() -> None:
     assert Path(folder, "hook-clinspan.py").is_file()
 
 
+def test_the_hook_names_every_module_that_is_imported_by_its_name() -> None:
+    """Of each command and of each public name, wherever it lives."""
+    hook = ROOT / "src/clinspan/package/pyinstaller/hook-clinspan.py"
+    hidden = set(runpy.run_path(str(hook))["hiddenimports"])
+    assert {f"clinspan.cli.{_MODULES.get(name, name)}" for name in COMMANDS} <= hidden
+    by_name = {*clinspan._HOMES.values(), *(f"clinspan.clinical.{home}" for home in clinical._HOMES.values())}
+    assert by_name
+    assert by_name <= hidden
+
+
 @pytest.mark.slow
 def test_a_frozen_program_finds_entities(tmp_path: Path) -> None:
     """As one folder, called with an empty environment."""
@@ -29,10 +44,14 @@ def test_a_frozen_program_finds_entities(tmp_path: Path) -> None:
     program.write_text(
         "from clinspan import Recognizer\n"
         "from clinspan.clinical import assertions\n"
-        "from clinspan.cli.main import main\n"
+        "from contextlib import suppress\n"
+        "from clinspan.cli.main import COMMANDS, main\n"
         'note = "Denies fever. Takes aspirin."\n'
         "spans = Recognizer.load().recognize(note)\n"
         "print([span.text for span in spans], assertions(note, spans)[0].negated)\n"
+        "for command in COMMANDS:\n"
+        "    with suppress(SystemExit):\n"
+        '        main([command, "--help"])\n'
         'main(["info"])\n'
     )
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level=ERROR", str(program)]
@@ -41,4 +60,5 @@ def test_a_frozen_program_finds_entities(tmp_path: Path) -> None:
     done = subprocess.run([frozen], env={}, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("['fever', 'aspirin'] True\n")
+    assert all(f"usage: clinspan {command} " in done.stdout for command in COMMANDS)
     assert '"provider": "CPUExecutionProvider"' in done.stdout
