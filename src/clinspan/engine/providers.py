@@ -101,6 +101,12 @@ class Device:
         return _KINDS.get(self.kind, _Kind(self.kind))
 
 
+def kinds_of(ort: Any) -> list[str]:
+    """The kinds of devices whose execution providers this onnxruntime has; whether one really runs here, only loading says."""
+    installed = ort.get_available_providers()
+    return [name for name, kind in _KINDS.items() if kind.provider in installed]
+
+
 def provider_of(
     ort: Any, device: Device, threads: int = 1, options: Mapping[str, Any] | None = None
 ) -> tuple[str, dict[str, Any]]:

@@ -20,7 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.engine import forks
-from clinspan.engine.providers import CPU_PROVIDER, SLOWER_WHEN_FUSED, Device, provider_of, session_options
+from clinspan.engine.providers import (
+    CPU_PROVIDER,
+    SLOWER_WHEN_FUSED,
+    Device,
+    kinds_of,
+    provider_of,
+    session_options,
+)
 from clinspan.errors import (
     BundleError,
     ClosedError,
@@ -357,6 +364,11 @@ def _return_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError):
         _log.debug("this C library has no malloc_trim")
+
+
+def available_kinds() -> list[str]:
+    """The kinds of devices that the installed onnxruntime was built for; see `clinspan.engine.providers.kinds_of`."""
+    return kinds_of(_onnxruntime())
 
 
 def _onnxruntime() -> Any:
