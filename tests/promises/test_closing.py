@@ -241,7 +241,7 @@ print(first - closed, last - first)
 """,
     )
     returned, more = map(float, found.split())
-    assert returned > 45, "megabytes; the model's file has 23, and it is loaded twice"
+    assert returned > 35, "megabytes; the weights are 23, mapped once and packed for two sessions"
     assert more < 100, (
         "megabytes, after three more: 20 to 75 where the models go, 150 and more where they stay"
     )
