@@ -45,7 +45,7 @@ else, does not link a strength to its drug, and does not normalize to any vocabu
 | Drugs@FDA product table | names, strengths and forms for the synthetic orders | US Food and Drug Administration, public domain |
 | ACI-BENCH, MTS-Dialog and PriMock57, 218 notes and sections annotated by this project: 174 to train, 44 to select on | all ten labels | Yim et al. 2023, Ben Abacha et al. 2023, Papadopoulos Korfiatis et al. 2022, CC BY 4.0 |
 | ACI-BENCH and MTS-Dialog, 53 medication lines annotated by this project | selecting the epoch, not training | as above |
-| 19 notes written by this project | all ten labels | this project, Apache-2.0: `clinspan_export/starter/written_notes.txt` |
+| 19 notes written by this project | all ten labels | this project, Apache-2.0: the first of `clinspan_export/starter/written_notes.txt` |
 | synthetic orders, lists, instructions and prose | all ten labels | this project, Apache-2.0; the templates are in `clinspan_export/starter/rules` |
 
 Weights start from MiniLM-L6-H384-uncased (Wang et al. 2020, Microsoft, nreimers; Apache-2.0) in the sentence-tuned copy of
