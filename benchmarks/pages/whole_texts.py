@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.pages.labels import label, table
 from benchmarks.run.record import rows
@@ -12,31 +13,24 @@ _FP32, _OURS = "clinspan_fp32", "clinspan"
 
 def embedding() -> str:
     """Texts a second, CPU time, one text alone, the first vector, memory, and how near the vectors are to the first row's."""
-    lines = [
-        (
-            label(name),
-            f"{row['texts_per_s']:.0f}",
-            f"{row['cpu_ms_a_text']:.1f}",
-            f"{row['lone_text_ms']:.1f}",
-            f"{row['first_answer_s']:.2f}",
-            f"{row['peak_mb']:.0f}",
-            f"{row['largest_difference']:.1e}" if row["largest_difference"] else "",
-        )
-        for name, row in rows("embedding").items()
-    ]
-    head = (
-        "texts/s",
-        "CPU ms a text",
-        "one text alone, ms",
-        "first vector after, s",
-        "peak MB",
-        "largest difference",
-    )
-    return table(("", *head), lines)
+
+    def nearness(row: Any) -> str:
+        return f"{row['largest_difference']:.1e}" if row["largest_difference"] else ""
+
+    return _beside_others("embedding", "text", "first vector after, s", "largest difference", nearness)
 
 
 def classification() -> str:
     """Pairs a second, CPU time, one alone, the first labels, memory, and how often the label is the first row's."""
+
+    def agreement(row: Any) -> str:
+        return f"{100 * row['agreement']:.1f} %"
+
+    return _beside_others("classification", "pair", "first labels after, s", "same label", agreement)
+
+
+def _beside_others(question: str, unit: str, first: str, last: str, kept: Callable[[Any], str]) -> str:
+    """The table of a question; its last column, headed `last`, is what `kept` says of a row."""
     lines = [
         (
             label(name),
@@ -45,18 +39,11 @@ def classification() -> str:
             f"{row['lone_text_ms']:.1f}",
             f"{row['first_answer_s']:.2f}",
             f"{row['peak_mb']:.0f}",
-            f"{100 * row['agreement']:.1f} %",
+            kept(row),
         )
-        for name, row in rows("classification").items()
+        for name, row in rows(question).items()
     ]
-    head = (
-        "pairs/s",
-        "CPU ms a pair",
-        "one pair alone, ms",
-        "first labels after, s",
-        "peak MB",
-        "same label",
-    )
+    head = (f"{unit}s/s", f"CPU ms a {unit}", f"one {unit} alone, ms", first, "peak MB", last)
     return table(("", *head), lines)
 
 

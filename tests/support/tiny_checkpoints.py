@@ -38,6 +38,13 @@ _SMALL = {
     "intermediate_size": 64,
     "initializer_range": 0.2,
 }
+_MODERN = {
+    **_SMALL,
+    "num_hidden_layers": 4,
+    "local_attention": 16,
+    "max_position_embeddings": 1024,
+    "initializer_cutoff_factor": 3.0,
+}
 _DISTIL = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "initializer_range": 0.2}
 
 
@@ -203,13 +210,7 @@ ARCHITECTURES: dict[str, Kind] = {
     "modernbert": Kind(
         "ModernBert",
         modern,
-        {
-            **_SMALL,
-            "num_hidden_layers": 4,
-            "local_attention": 16,
-            "max_position_embeddings": 1024,
-            "initializer_cutoff_factor": 3.0,
-        },
+        _MODERN,
     ),
     "camembert": Kind(
         "Camembert",
@@ -228,11 +229,7 @@ ARCHITECTURES: dict[str, Kind] = {
         "ModernBert",
         modern,
         {
-            **_SMALL,
-            "num_hidden_layers": 4,
-            "local_attention": 16,
-            "max_position_embeddings": 1024,
-            "initializer_cutoff_factor": 3.0,
+            **_MODERN,
             "rope_parameters": {
                 "full_attention": {"rope_type": "default", "rope_theta": 4321.0},
                 "sliding_attention": {"rope_type": "default", "rope_theta": 54.0},

@@ -5,7 +5,6 @@ The texts of real notes stay in the corpora folder; the project holds where thei
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from clinspan.documents.document import Document, Entity
 from clinspan.textfiles import read_objects
+from clinspan_export.starter.sources import check_annotated
 
 PARTS = ("training", "development", "kept aside")
 _SOURCES = ("aci_bench", "mts_dialog", "primock57")
@@ -40,8 +40,7 @@ def annotated_notes(corpora: Path, annotations: Path, part: str) -> list[Documen
     documents = []
     for _, row in read_objects(annotations):
         text = texts[row["id"]]
-        if hashlib.sha256(text.encode()).hexdigest()[:16] != row["sha256"]:
-            raise ValueError(f"note {row['id']} is not the text that was annotated")
+        check_annotated(text, row["sha256"], f"note {row['id']}")
         if row["part"] == part:
             documents.append(Document(row["id"], text, tuple(Entity(*entity) for entity in row["entities"])))
     return documents

@@ -96,16 +96,19 @@ def medication_lines(corpora: Path, annotations: Path, part: str) -> list[Docume
     documents = []
     for _, row in read_objects(annotations):
         text = texts[row["source"], row["id"], row["start"]]
-        if hashlib.sha256(text.encode()).hexdigest()[:16] != row["sha256"]:
-            raise ValueError(
-                f"line {row['source']} {row['id']} {row['start']} is not the text that was annotated"
-            )
+        check_annotated(text, row["sha256"], f"line {row['source']} {row['id']} {row['start']}")
         if row["part"] == part:
             entities = tuple(Entity(e["start"], e["end"], e["label"]) for e in row["entities"])
             documents.append(
                 Document(f"{row['source']}/{row['id']}/{row['start']}", text, entities, MEDICATION)
             )
     return documents
+
+
+def check_annotated(text: str, sha256: str, name: str) -> None:
+    """Raise ValueError where a corpus holds another text than the one whose hash an annotation records."""
+    if hashlib.sha256(text.encode()).hexdigest()[:16] != sha256:
+        raise ValueError(f"{name} is not the text that was annotated")
 
 
 def medication_part(document: Document) -> Document:
@@ -134,11 +137,3 @@ def _names(document: Document) -> Iterator[tuple[str, str]]:
         name = document.text[entity.start : entity.end]
         if len(name) > 3 and len(name.split()) < 5 and re.fullmatch(r"[A-Za-z][A-Za-z' -]+", name):
             yield entity.label, name
-
-
-def split(documents: Sequence[Document], every: int) -> tuple[list[Document], list[Document]]:
-    """Training and development documents: one in `every` goes to development, by a hash of its name."""
-    parts: tuple[list[Document], list[Document]] = ([], [])
-    for document in documents:
-        parts[int(hashlib.sha256(document.id.encode()).hexdigest(), 16) % every == 0].append(document)
-    return parts

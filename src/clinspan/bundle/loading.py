@@ -130,7 +130,7 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
             provider_options=options.provider_options,
         )
 
-    narrow = session(threads if device.kind == "openvino" else 1)
+    narrow = session(threads if device.shares_windows else 1)
     check_answer(bundle, precision, narrow, tokenizer)
     wider = cores > 1 and "intra_op_num_threads" not in (options.session_options or {})
     model = Model(

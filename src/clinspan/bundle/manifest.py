@@ -7,7 +7,8 @@
                                         graphs; the weights of each may lie in a file beside it, onnx/model.onnx_data
 
 The layout is the Hub's, so other ONNX runtimes load the same folder. A folder without clinspan.json
-(any ONNX classifier of tokens or texts, or encoder of sentence-transformers) is read too; what the manifest would say is then derived from config.json.
+(any ONNX classifier of tokens or texts, or encoder of sentence-transformers) is read too; what the manifest would
+say is then derived from config.json.
 
 Over 300 lines, because what is written and what is read of a field stand together.
 """

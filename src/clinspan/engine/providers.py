@@ -31,12 +31,16 @@ class _Kind:
     Attributes:
         provider: its execution provider.
         unit: the provider's option that says which of several, None where there is one.
+        first: the unit that is meant without a name.
+        threads: the provider's option for the threads of a run, None where it has its own way to share work.
         precisions: the best first.
         bound: onnxruntime's name for its memory, where inputs are put before a run; None to let onnxruntime copy.
     """
 
     provider: str
     unit: str | None = None
+    first: str = "0"
+    threads: str | None = None
     precisions: tuple[str, ...] = _FP16_FIRST
     bound: str | None = None
 
@@ -45,7 +49,7 @@ _KINDS = {
     "cpu": _Kind(CPU_PROVIDER, precisions=_INT8_FIRST),
     "cuda": _Kind("CUDAExecutionProvider", "device_id", bound="cuda"),
     "tensorrt": _Kind("TensorrtExecutionProvider", "device_id", bound="cuda"),
-    "openvino": _Kind("OpenVINOExecutionProvider", "device_type", _FP32_FIRST),
+    "openvino": _Kind("OpenVINOExecutionProvider", "device_type", "CPU", "num_of_threads", _FP32_FIRST),
     "directml": _Kind("DmlExecutionProvider", "device_id"),
     "coreml": _Kind("CoreMLExecutionProvider"),
     "migraphx": _Kind("MIGraphXExecutionProvider", "device_id"),
@@ -92,9 +96,20 @@ class Device:
         return (bound, int(self.unit or 0)) if bound else None
 
     @property
+    def shares_windows(self) -> bool:
+        """Say whether its provider shares one window's work among threads by an option of its own."""
+        return self._about.threads is not None
+
+    @property
     def is_cpu(self) -> bool:
         """Say whether it is onnxruntime's own CPU provider, which gives the same bits whatever the threads."""
         return self.kind == "cpu"
+
+    def provider_options(self, threads: int) -> dict[str, Any]:
+        """The provider's options that say which unit runs a model, and with how many threads."""
+        about = self._about
+        given: dict[str, Any] = {about.unit: self.unit or about.first} if about.unit else {}
+        return given | ({about.threads: str(threads)} if about.threads else {})
 
     @property
     def _about(self) -> _Kind:
@@ -120,13 +135,7 @@ def provider_of(
         return name, dict(options or {})
     if device.memory is not None and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # finds the CUDA and cuDNN libraries that come as Python wheels
-    given: dict[str, Any] = {}
-    about = _KINDS.get(device.kind)
-    if about and about.unit:
-        given[about.unit] = device.unit or ("CPU" if device.kind == "openvino" else "0")
-    if device.kind == "openvino":
-        given["num_of_threads"] = str(threads)
-    return name, given | dict(options or {})
+    return name, device.provider_options(threads) | dict(options or {})
 
 
 _ANY = "install the onnxruntime that has it in place of this one (https://onnxruntime.ai/docs/execution-providers)"

@@ -41,8 +41,9 @@ def whole_words(note: str, spans: Sequence[Span]) -> list[Span]:
     """Move the edges of spans to those of words and join the pieces of a schedule.
 
     A number with its point, a dotted abbreviation and a hyphened word are whole in the span that holds half of their characters
-    or more, or the first part of a hyphened word, and else in none; a dotted abbreviation takes its last dot; a unit takes the number before it; pieces of FREQUENCY with
-    nothing but spaces, a comma, "and" or a bracket between them are one; a span without a letter or digit is left out.
+    or more, or the first part of a hyphened word, and else in none; a dotted abbreviation takes its last dot; a unit takes
+    the number before it; pieces of FREQUENCY with nothing but spaces, a comma, "and" or a bracket between them are one; a
+    span without a letter or digit is left out.
 
     Args:
         note: the text.
@@ -55,7 +56,8 @@ def whole_words(note: str, spans: Sequence[Span]) -> list[Span]:
         floor = moved[-1].end if moved else 0
         ceiling = spans[number + 1].start if number + 1 < len(spans) else len(note)
         start, end = _edges(note, span, floor, ceiling)
-        start, end = whole_characters(note, clusters, start, end, floor)
+        if (start, end) != (span.start, span.end):
+            start, end = whole_characters(note, clusters, start, end, floor)
         if start < end and any(map(str.isalnum, note[start:end])):
             moved.append(replace(span, start=start, end=end, text=note[start:end]))
     return _joined(note, moved)

@@ -14,7 +14,7 @@ import pytest
 from clinspan.documents.document import Document, Entity
 from clinspan_export.starter.grammar import expand, misspell, read_rules, render, respace, shout
 from clinspan_export.starter.products import Product, read_products, write_name, write_strength
-from clinspan_export.starter.sources import LABELS, medication_part, split
+from clinspan_export.starter.sources import LABELS, medication_part
 from clinspan_export.starter.synthetic import documents, rules
 
 HELD_OUT = Path(__file__).parents[2] / "data/starter_heldout.jsonl"
@@ -115,15 +115,6 @@ def test_products_are_written_as_in_notes(tmp_path: Path) -> None:
     rng = random.Random(0)
     assert "250 mg/5 mL" in {write_strength(suspension, rng) for _ in range(400)}
     assert {"Norvasc", "norvasc"} <= {write_name(tablet, rng) for _ in range(200)}
-
-
-def test_split_is_by_name() -> None:
-    """The same documents go to development whatever their order, and none to both."""
-    made = [Document(str(number), "x", (Entity(0, 1, "DRUG"),)) for number in range(100)]
-    train, development = split(made, 10)
-    assert len(train) + len(development) == 100
-    assert 3 < len(development) < 20
-    assert {d.id for d in split(made[::-1], 10)[1]} == {d.id for d in development}
 
 
 def test_medication_part_forgets_the_clinical_labels() -> None:
