@@ -44,6 +44,7 @@ def marked(text: str) -> tuple[str, list[Span]]:
         ("seen for {PROBLEM fever}.", "seen for {PROBLEM fever}."),
         # Pieces of a schedule.
         ("{FREQUENCY BID} ({FREQUENCY 2 times a day})", "{FREQUENCY BID (2 times a day)}"),
+        ("{FREQUENCY bid} ({FREQUENCY prn}{PROBLEM )mg}", "{FREQUENCY bid (prn}{PROBLEM )mg}"),
         ("{FREQUENCY every 6 hours}, {FREQUENCY as needed}", "{FREQUENCY every 6 hours, as needed}"),
         ("{FREQUENCY q.a.m.} and {FREQUENCY q.p.m.}", "{FREQUENCY q.a.m. and q.p.m.}"),
         ("{FREQUENCY daily}\n{FREQUENCY weekly}", "{FREQUENCY daily}\n{FREQUENCY weekly}"),
@@ -97,10 +98,12 @@ PIECES = st.sampled_from(
 def test_spans_stay_in_order_inside_the_note(pieces: list[str], data: st.DataObject) -> None:
     """Whatever the spans, what comes back lies in the note, in order, without overlap, with its own text; twice changes nothing."""
     note = "".join(pieces)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(note)), max_size=8, unique=True)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(note)), max_size=10)))
     labels = st.sampled_from(["FREQUENCY", "STRENGTH", "DOSAGE", "PROBLEM"])
     spans = [
-        Span(data.draw(labels), a, b, note[a:b], 0.5) for a, b in zip(cuts[::2], cuts[1::2], strict=False)
+        Span(data.draw(labels), a, b, note[a:b], 0.5)
+        for a, b in zip(cuts[::2], cuts[1::2], strict=False)
+        if a < b
     ]
     found = whole_words(note, spans)
     end = 0

@@ -109,7 +109,7 @@ def _holds(note: str, word: tuple[int, int], start: int, end: int) -> bool:
 def _joined(note: str, spans: Sequence[Span]) -> list[Span]:
     """Spans with the pieces of each schedule joined."""
     found: list[Span] = []
-    for span in spans:
+    for number, span in enumerate(spans):
         last = found[-1] if found else None
         if (
             last is None
@@ -118,7 +118,9 @@ def _joined(note: str, spans: Sequence[Span]) -> list[Span]:
         ):
             found.append(span)
             continue
-        end = span.end + (note[span.end : span.end + 1] == ")" and "(" in note[last.end : span.start])
+        taken = number + 1 < len(spans) and spans[number + 1].start == span.end
+        closes = note[span.end : span.end + 1] == ")" and "(" in note[last.end : span.start]
+        end = span.end + (closes and not taken)
         first, second = last.end - last.start, span.end - span.start
         score = (last.score * first + span.score * second) / (first + second)
         found[-1] = Span(span.label, last.start, end, note[last.start : end], score)
