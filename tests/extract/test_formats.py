@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,17 @@ def test_nervaluate_scores_our_conll_against_itself_as_perfect(
     )
     scores = evaluator.evaluate()["overall"]["strict"]
     assert (scores.correct, scores.incorrect) == (sum(map(len, found.values())), 0)
+
+
+def test_seqeval_finds_the_entities_of_our_conll(notes: Path, found: dict[str, list[Span]]) -> None:
+    """As many of each label as were found, strictly by BIO."""
+    pytest.importorskip("seqeval")
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    lines = written(notes, "conll").read_text(encoding="utf-8").splitlines()
+    tags = [line.split("\t")[1] if "\t" in line else "O" for line in lines]
+    read = Counter(label for label, _, _ in get_entities(tags))
+    assert read == Counter(span.label for spans in found.values() for span in spans)
 
 
 def test_csv_has_a_row_for_each_span(notes: Path, found: dict[str, list[Span]]) -> None:

@@ -100,14 +100,15 @@ for kind in STANDOFF:
 path("brat empty", lambda place: list(brat.read(place.root / "inputs")))
 
 
-def written(place: Place, id: str, label: str) -> None:
+def written(place: Place, id: str, label: str, text: str = NOTE, end: int = 15) -> None:
     target = Path(place.write("target", NOTE)) if id == "taken" else place.root / "inputs" / "out"
-    brat.write([Document(id, NOTE, (Entity(3, 15, label),))], target)
+    brat.write([Document(id, text, (Entity(0, end, label),))], target)
 
 
 path("brat write id", partial(written, id="a/b", label="X"))
 path("brat write label", partial(written, id="a", label="X Y"))
 path("brat write file", partial(written, id="taken", label="X"))
+path("brat write line ends", partial(written, id="a", label="X", text=f"\n\n{NOTE}", end=2))
 
 
 def in_automl(*entities: Entity) -> Action:

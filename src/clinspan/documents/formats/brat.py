@@ -74,7 +74,7 @@ def _read_one(name: str, path: Path, annotations: Path, rules: ReadingRules) -> 
 
 def _entity(line: str, text: str, where: str, rules: ReadingRules) -> list[Entity]:
     """The entity of a line; nothing where it is left out."""
-    parts = line.split("\t")
+    parts = line.split("\t", 2)
     label, _, offsets = parts[1].partition(" ") if len(parts) == 3 else ("", "", "")
     if not label or not offsets:
         raise InputError(f"{where}: expected ID, a tab, label and offsets, a tab, and the text")
@@ -98,7 +98,8 @@ def write(documents: Iterable[Document], folder: Path) -> None:
     """Write each document as `ID.txt` and `ID.ann`.
 
     Raises:
-        InputError: an id cannot be a file name, a label holds whitespace, or a file cannot be written.
+        InputError: an id cannot be a file name, a label holds whitespace, an entity has no character but line ends, or
+            a file cannot be written.
     """
     for document in documents:
         if not document.id or set(document.id) & set("/\\:\0") or document.id.startswith("."):
@@ -111,11 +112,26 @@ def write(documents: Iterable[Document], folder: Path) -> None:
                 raise InputError(
                     f"document {document.id}: label {entity.label!r} is empty or holds whitespace, which BRAT cannot write"
                 )
-            quoted = " ".join(document.text[entity.start : entity.end].splitlines())
-            lines.append(f"T{number}\t{entity.label} {entity.start} {entity.end}\t{quoted}\n")
+            places = _in_lines(document.text, entity)
+            if not places:
+                raise InputError(f"document {document.id}: entity {number} is of line ends alone")
+            offsets = ";".join(f"{start} {end}" for start, end in places)
+            quoted = " ".join(document.text[start:end] for start, end in places)
+            lines.append(f"T{number}\t{entity.label} {offsets}\t{quoted}\n")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{document.id}.txt").write_bytes(document.text.encode())
             (folder / f"{document.id}.ann").write_bytes("".join(lines).encode())
         except OSError as error:
             raise InputError(f"cannot write {folder / document.id}: {error.strerror}") from error
+
+
+def _in_lines(text: str, entity: Entity) -> list[tuple[int, int]]:
+    """Cut an entity at line ends, as brat does: its reader takes a line end inside an annotation for the next line."""
+    places, start = [], entity.start
+    for line in text[entity.start : entity.end].splitlines(keepends=True):
+        length = len(line.splitlines()[0])
+        if length:
+            places.append((start, start + length))
+        start += len(line)
+    return places
