@@ -83,12 +83,10 @@ def test_nervaluate_scores_our_conll_against_itself_as_perfect(
 
 def test_seqeval_finds_the_entities_of_our_conll(notes: Path, found: dict[str, list[Span]]) -> None:
     """As many of each label as were found, strictly by BIO."""
-    pytest.importorskip("seqeval")
-    from seqeval.metrics.sequence_labeling import get_entities
-
+    seqeval = pytest.importorskip("seqeval.metrics.sequence_labeling")
     lines = written(notes, "conll").read_text(encoding="utf-8").splitlines()
     tags = [line.split("\t")[1] if "\t" in line else "O" for line in lines]
-    read = Counter(label for label, _, _ in get_entities(tags))
+    read = Counter(label for label, _, _ in seqeval.get_entities(tags))
     assert read == Counter(span.label for spans in found.values() for span in spans)
 
 
