@@ -5,14 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+from clinspan.extract.pace import Telling, paced
 
 # Told each step of something long, in a line; nothing else of the libraries is shown.
 Progress = Callable[[str], None]
 
+Item = TypeVar("Item")
+
 _LOGGERS = ("optimum", "transformers", "torch", "onnxruntime", "")
+
+
+def counting(
+    items: Iterable[Item], progress: Progress, doing: str, *, total: int, what: str = "notes"
+) -> Iterator[Item]:
+    """Yield the items, and tell every few seconds how many of them are done; nothing of what is soon over."""
+    telling = Telling(lambda line, _: progress(f"{doing}: {line}"), what=what)
+    return paced(items, telling, total=lambda: total)
 
 
 @contextmanager

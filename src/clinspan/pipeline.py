@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clinspan.engine.calls import Waiting
 from clinspan.errors import InputError
 from clinspan.text.decode import LabelTable, Span, Threshold, Words, read_words, score_limits, spans
 from clinspan.text.encoding import Encoding
@@ -171,9 +172,11 @@ def by_note(
 ) -> Iterator[tuple[TokenizedNote, list[Words]]]:
     """Gather the words of each note from those of its windows, as soon as its last one is there."""
     words: list[Words] = []
+    waiting = Waiting()
     for (note, window), found in results:
         if found is not None:
             words.append(found)
+            waiting.window(note.number, len(words), len(note.windows))
         if window is None or window is note.windows[-1]:
             yield note, words
             words = []

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from clinspan.engine.calls import Waiting
 from clinspan.engine.model import Content
 from clinspan.errors import InputError
 from clinspan.pipeline import Cutting
@@ -178,9 +179,11 @@ def job_text_number(job: Job) -> int:
 def by_text(results: Iterable[tuple[Job, Result | None]]) -> Iterator[tuple[TokenizedText, list[Result]]]:
     """Gather what the windows of each text gave, as soon as its last one is there."""
     found: list[Result] = []
+    waiting = Waiting()
     for (text, window), result in results:
         assert result is not None  # every window of a text has an answer
         found.append(result)
+        waiting.window(text.number, len(found), len(text.windows))
         if window == len(text.windows) - 1:
             yield text, found
             found = []

@@ -133,7 +133,8 @@ def test_local_pdf_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["../note.pdf", "/dev/zero", "/etc/passwd", "link.pdf", "sub/../../x", "a\0b"]
+    "uri",
+    ["../note.pdf", "/dev/zero", "/etc/passwd", "link.pdf", "sub/../../x", "a\0b", "a\ud800b", "../a\ud800"],
 )
 def test_a_pdf_outside_the_folder_is_refused(tmp_path: Path, uri: str) -> None:
     """A data file does not say which other files of the machine are read, or whether they are there."""

@@ -41,7 +41,7 @@ def test_skip_isolates_every_bad_line(tmp_path: Path, extract: Run) -> None:
         assert reason in row.get("error", "")
         assert not reason or f"in.jsonl, line {row['id']}: " in row["error"]
     assert f"clinspan: {len(expected) // 2} notes failed" in said
-    assert "  2: " in said
+    assert "in.jsonl, line 2: " in said
     assert "  and 4 more\n" in said
 
 

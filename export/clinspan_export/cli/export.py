@@ -18,6 +18,7 @@ from clinspan_export.cli.pruning import add_pruning_options, check_pruning, prun
 from clinspan_export.cli.trust_flags import add_trust_options, trust_of
 from clinspan_export.exporter import FILES, Overrides, check_extra, export
 from clinspan_export.graphs.fp32 import EXPORTERS, check_exporter
+from clinspan_export.quiet import Progress
 from clinspan_export.texts.text_checkpoint import detect_task
 from clinspan_export.verify.limits import Limits
 from clinspan_export.verify.samples import OWN_SAMPLES, own_samples, read_samples
@@ -28,6 +29,12 @@ from clinspan_export.verify.verdict import Checks
 def say(line: str) -> None:
     """Show a line of progress, on standard error and at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+def warn(line: str) -> None:
+    """Show a line of progress only where it warns: what `--quiet` leaves."""
+    if line.startswith("warning: "):
+        say(line)
 
 
 def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
@@ -45,6 +52,7 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     exporter = "what writes the fp32 graph (torch); optimum needs the extra of that name"
     add("--exporter", choices=EXPORTERS, default=EXPORTERS[0], help=exporter)
     add("--force", action="store_true", help="replace OUT where it exists")
+    add("--quiet", action="store_true", help="show warnings, and not how far the export is")
     _add_overrides(parser.add_argument_group("labels and windows"))
     _add_checks(parser.add_argument_group("your own notes, and limits on what may be lost"))
     add_pruning_options(parser.add_argument_group("a smaller model"))
@@ -110,7 +118,11 @@ def _run(options: argparse.Namespace) -> str:
     check_pruning(options, task)
     if task == TOKENS:
         return _summary(_export(options))
-    return text_summary(run_text_export(options, precisions, trust, say))
+    return text_summary(run_text_export(options, precisions, trust, _progress(options)))
+
+
+def _progress(options: argparse.Namespace) -> Progress:
+    return warn if options.quiet else say
 
 
 def _export(options: argparse.Namespace) -> Bundle:
@@ -128,11 +140,11 @@ def _export(options: argparse.Namespace) -> Bundle:
     )
     precisions, checks = options.precision or ("fp32", "int8"), _checks(options)
     if options.prune is not None:
-        return run_pruned_export(options, precisions, checks, overrides, say)
+        return run_pruned_export(options, precisions, checks, overrides, _progress(options))
     return export(
         options.checkpoint, options.out, precisions=precisions, checks=checks, overrides=overrides,
         trust=trust_of(options), force=options.force,
-        progress=say,
+        progress=_progress(options),
     )  # fmt: skip
 
 

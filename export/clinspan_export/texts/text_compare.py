@@ -21,6 +21,7 @@ from clinspan.text.pairs import PairIds
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.texts import Text, TokenizedText, cut_of, tokenize_text
 from clinspan_export.errors import ExportError
+from clinspan_export.quiet import Progress, counting
 from clinspan_export.texts.text_checkpoint import TextCheckpoint
 
 # Of any logit, and of any number of a vector, whose largest are about as large.
@@ -112,20 +113,26 @@ def torch_answers(checkpoint: TextCheckpoint, inputs: Inputs) -> Floats:
 
 
 def torch_texts(
-    checkpoint: TextCheckpoint, bundle: Bundle, texts: Sequence[TokenizedText]
+    checkpoint: TextCheckpoint, bundle: Bundle, texts: Sequence[TokenizedText], progress: Progress
 ) -> list[list[Floats]]:
     """Run PyTorch on each window of each text."""
     tokenizer = Tokenizer(bundle.file(bundle.tokenizer))
-    return [[torch_answers(checkpoint, framed(tokenizer, w))[0] for w in text.windows] for text in texts]
+    watched = counting(texts, progress, "PyTorch", total=len(texts), what="texts")
+    return [[torch_answers(checkpoint, framed(tokenizer, w))[0] for w in text.windows] for text in watched]
 
 
 def compare_texts(
-    bundle: Bundle, precision: str, texts: Sequence[TokenizedText], reference: Sequence[Sequence[Floats]]
+    bundle: Bundle,
+    precision: str,
+    texts: Sequence[TokenizedText],
+    reference: Sequence[Sequence[Floats]],
+    progress: Progress,
 ) -> TextAgreement:
     """Compare one precision with the answers of PyTorch to the same windows."""
     loaded = load(Origin(bundle.path, LoadOptions(precision=precision, threads=1)), task_of(bundle.head))
     try:
-        found = [[loaded.model.logits(window) for window in text.windows] for text in texts]
+        watched = counting(texts, progress, precision, total=len(texts), what="texts")
+        found = [[loaded.model.logits(window) for window in text.windows] for text in watched]
     finally:
         loaded.model.close()
     worst, windows = 0.0, 0

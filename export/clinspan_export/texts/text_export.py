@@ -215,7 +215,7 @@ def _judge(
     check_text_shapes(checkpoint, bundle)
     stage(f"comparing with PyTorch on {len(checks.texts)} texts ({checks.source})")
     texts = tokenized_texts(bundle, checks.texts)
-    reference = torch_texts(checkpoint, bundle, texts)
+    reference = torch_texts(checkpoint, bundle, texts, progress)
     parity: dict[str, Any] = {
         "source": checks.source,
         "texts": len(texts),
@@ -223,7 +223,7 @@ def _judge(
         "limits": asdict(checks.limits),
     }
     for precision in bundle.models:
-        found = compare_texts(bundle, precision, texts, reference)
+        found = compare_texts(bundle, precision, texts, reference, progress)
         progress(f"{precision}: {found.line()}")
         # fp32 is held to the original also where it does not stay.
         check_text_limits(precision, found, checks.limits if precision in precisions else TextLimits())

@@ -31,6 +31,7 @@ from clinspan.text.decode import Span, label_table
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.errors import ExportError
 from clinspan_export.graphs.surgery import Feed
+from clinspan_export.quiet import Progress, counting
 from clinspan_export.verify.span_diff import Change, Counts, changes, count
 
 Ids = npt.NDArray[np.int64]
@@ -96,12 +97,14 @@ def feeds(tokenizer: Tokenizer, notes: Iterable[str], *, window: int) -> Iterato
             yield {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
-def torch_reference(model: Any, bundle: Bundle, samples: Sequence[Document]) -> Reference:
-    """Run the PyTorch model over the very windows that the runtime uses."""
+def torch_reference(
+    model: Any, bundle: Bundle, samples: Sequence[Document], progress: Progress = lambda _: None
+) -> Reference:
+    """Run the PyTorch model over the very windows that the runtime uses; `progress` is told how far it is."""
     tokenizer, table = Tokenizer(bundle.file(bundle.tokenizer)), label_table(bundle.labels)
     cutting = Cutting(bundle.window, bundle.overlap)
     all_logits, all_spans = [], []
-    for sample in samples:
+    for sample in counting(samples, progress, "PyTorch", total=len(samples)):
         note = tokenize(sample.text, tokenizer, cutting)
         runs = [(window, run_torch(model, tokenizer, window_ids(note, window))) for window in note.windows]
         words = [window_words(note, window, logits, bundle.aggregation) for window, logits in runs]
@@ -129,21 +132,30 @@ def torch_logits(model: Any, ids: Ids, mask: Ids) -> Logits:
     return logits
 
 
-def compare(reference: Reference, recognizer: Recognizer, samples: Sequence[Document]) -> Agreement:
+def compare(
+    reference: Reference,
+    recognizer: Recognizer,
+    samples: Sequence[Document],
+    progress: Progress = lambda _: None,
+) -> Agreement:
     """Compare an ONNX model with the answers of PyTorch to the same notes.
 
     Args:
         reference: from `torch_reference`.
         recognizer: the ONNX model in the same windows.
         samples: the same notes, in the same order.
+        progress: told how far it is, a line now and then.
     """
     difference, flipped = 0.0, 0
-    for sample, expected in zip(samples, reference.logits, strict=True):
+    precision = recognizer.report().precision
+    pairs = zip(samples, reference.logits, strict=True)
+    for sample, expected in counting(pairs, progress, f"{precision}, logits", total=len(samples)):
         got = recognizer.token_logits(sample.text)
         if len(got):
             difference = max(difference, float(np.abs(got - expected).max()))
             flipped += _flipped(expected, got)
-    found = list(recognizer.pipe(sample.text for sample in samples))
+    piped = recognizer.pipe(sample.text for sample in samples)
+    found = list(counting(piped, progress, f"{precision}, spans", total=len(samples)))
     changed = [changes(sample.id, a, b) for sample, a, b in zip(samples, reference.spans, found, strict=True)]
     flat = list(chain.from_iterable(changed))
     total, labels = count(reference.spans, found, flat)
@@ -153,7 +165,7 @@ def compare(reference: Reference, recognizer: Recognizer, samples: Sequence[Docu
         if c
     }
     worst = dict(sorted(per_note.items(), key=lambda item: (-item[1].changed, item[0])))
-    return Agreement(recognizer.report().precision, total, labels, worst, flat, found, difference, flipped)
+    return Agreement(precision, total, labels, worst, flat, found, difference, flipped)
 
 
 def check_shapes(model: Any, session: Session, tokenizer: Tokenizer, longest: int) -> float:

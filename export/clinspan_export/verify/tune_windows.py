@@ -32,7 +32,7 @@ from clinspan.text.decode import AGGREGATIONS, label_table, read_words, spans
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.viterbi import CRF, first_rows, label_words
 from clinspan_export.errors import ExportError
-from clinspan_export.quiet import Progress
+from clinspan_export.quiet import Progress, counting
 from clinspan_export.verify.report import score_row
 from clinspan_export.verify.samples import check_labels, read_samples
 
@@ -241,9 +241,8 @@ def _run(bundle: Bundle, precision: str, samples: Sequence[Document], progress: 
     found = {key: [] for key in product(range(len(settings)), bundle.aggregations)}
     seconds, tokens = np.zeros(len(settings)), 0
     recognizers[0].token_logits(samples[0].text)  # the first run pays for memory that all later ones use
-    for done, sample in enumerate(samples):
-        if done % 20 == 0:
-            progress(f"tuning: {done} of {len(samples)} notes, {len(settings)} windows each")
+    doing = f"tuning, {len(settings)} windows each"
+    for done, sample in enumerate(counting(samples, progress, doing, total=len(samples))):
         encoding = tokenizer.encode(sample.text)
         tokens += len(encoding)
         # Each note begins with another setting, so that none always runs on a cold or a warm cache.

@@ -112,7 +112,9 @@ def judge(
         parity=_parity_report(found, checks),
         evaluation=_evaluation_report(scores, checks, unscored) if scores else {},
     )
-    fp32 = found["fp32"] if written_from is None else _compare_fp32(written_from, bundle, checks.samples)
+    fp32 = found["fp32"]
+    if written_from is not None:
+        fp32 = _compare_fp32(written_from, bundle, checks.samples, progress)
     failure = _failure(fp32, found, scores, checks.limits, keep)
     warnings = low_agreement([found[precision] for precision in keep], checks.limits)
     for line in warnings:
@@ -146,22 +148,22 @@ def _compare_all(
     model: Any, bundle: Bundle, samples: Sequence[Document], progress: Progress
 ) -> tuple[dict[str, Agreement], dict[str, Sequence[Sequence[Span]]]]:
     """Agreement by precision; spans of each note by precision, those of the original as `torch`."""
-    reference = torch_reference(model, bundle, samples)
+    reference = torch_reference(model, bundle, samples, progress)
     found: dict[str, Agreement] = {}
     for precision in bundle.models:
         try:
             recognizer = Recognizer.load(bundle.path, precision=precision)
-            found[precision] = compare(reference, recognizer, samples)
+            found[precision] = compare(reference, recognizer, samples, progress)
         except InferenceError as error:
             raise ExportError(f"{precision}: {error}") from error
         progress(f"{precision}: {found[precision].total.agreement:.3f} of spans agree with PyTorch")
     return found, {"torch": reference.spans, **{name: one.spans for name, one in found.items()}}
 
 
-def _compare_fp32(model: Any, bundle: Bundle, samples: Sequence[Document]) -> Agreement:
+def _compare_fp32(model: Any, bundle: Bundle, samples: Sequence[Document], progress: Progress) -> Agreement:
     """Agreement of the fp32 graph with the model that it was written from."""
-    reference = torch_reference(model, bundle, samples)
-    return compare(reference, Recognizer.load(bundle.path, precision="fp32"), samples)
+    reference = torch_reference(model, bundle, samples, progress)
+    return compare(reference, Recognizer.load(bundle.path, precision="fp32"), samples, progress)
 
 
 def _scores(

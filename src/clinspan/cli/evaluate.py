@@ -11,6 +11,8 @@ from clinspan.classifier import Classifier
 from clinspan.cli.console import UsageError, exists, named, say, write_stdout, write_text
 from clinspan.cli.load_flags import add_load_flags, load, load_any
 from clinspan.cli.reading_flags import DATA_HELP, add_reading_flags, reading_rules
+from clinspan.cli.runs.progress import told
+from clinspan.cli.runs.run_options import add_quiet
 from clinspan.cli.texts.evaluate_texts import run_texts
 from clinspan.cli.values import check_encoding, read_threshold, split_pairs
 from clinspan.documents.annotated import FORMATS, read_annotated
@@ -63,6 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     drawn = "bootstrap draws for the intervals; 0 leaves them out (%(default)s)"
     add("--resamples", type=int, default=1000, help=drawn)
     add("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
+    add_quiet(parser)
     add_load_flags(parser)
     parser.set_defaults(run=run)
 
@@ -89,7 +92,8 @@ def run(options: argparse.Namespace) -> None:
     for note in notes:
         say(f"clinspan: {note}")
     texts = (document.text for document in gold)
-    spans = list(recognizer.pipe(texts, threshold=threshold, aggregation=options.aggregation))
+    found_in = recognizer.pipe(texts, threshold=threshold, aggregation=options.aggregation)
+    spans = list(told(found_in, quiet=options.quiet, total=lambda: len(gold)))
     found = [entities(one, rename=names) for one in spans]
     scores = evaluate(gold, found, labels=choice.scored, resamples=options.resamples, seed=options.seed)
     details = look_closer(gold, found, [[span.score for span in one] for one in spans], scores.labels)

@@ -14,7 +14,7 @@ from typing import Any, cast
 from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
 from clinspan.cli.extract_options import add_extract_options, check
 from clinspan.cli.load_flags import load
-from clinspan.cli.runs.progress import Failed, report, with_progress
+from clinspan.cli.runs.progress import Failed, count_notes, report, with_progress
 from clinspan.cli.runs.resuming import facts_of, skip_done
 from clinspan.cli.runs.run_options import read_options
 from clinspan.cli.values import read_threshold, split_pairs
@@ -62,7 +62,11 @@ def run(options: argparse.Namespace) -> int:
         )
 
     with _writer(options, output, form, skip, record) as write:
-        for outcome in with_progress(outcomes(batch, entries), failed, lambda result: len(result.note.text)):
+        found = with_progress(
+            outcomes(batch, entries), failed, lambda result: len(result.note.text),
+            quiet=options.quiet, total=count_notes(options.sources, reading),
+        )  # fmt: skip
+        for outcome in found:
             if isinstance(outcome, Failure) and options.on_error == "stop":
                 raise InputError(outcome.reason)
             write(outcome)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from clinspan.errors import ClosedError, DeadlineError, InputError
+
+_log = logging.getLogger(__name__)
+
+# Seconds that a note takes before it is worth a line of the log, and between two of them.
+_LONG = 5.0
 
 # Seconds; a clock reading and a larger integer cannot be added.
 _LONGEST = 1e18
@@ -54,6 +60,40 @@ class Call:
                 "give it more time, or fewer or shorter notes",
                 note=note,
             )
+
+
+class Waiting:
+    """Logs, at level INFO, how far a note is that takes long: its number and its windows, nothing of its text."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def window(self, note: int, done: int, total: int) -> None:
+        """Take note that a window is done; `done` of the note's `total` are."""
+        now = time.monotonic()
+        seconds, told = now - self._began, self._told > self._began
+        if done == total:
+            if told:
+                _log.info("note %d: %d windows in %s", note, total, spoken(seconds))
+            self._began = self._told = now
+        elif now - self._told >= _LONG:
+            left = spoken(seconds / done * (total - done))
+            _log.info("note %d: %d of %d windows, %s left", note, done, total, left)
+            self._told = now
+
+
+def spoken(seconds: float) -> str:
+    """Say a number of seconds as people do.
+
+    >>> spoken(3.4), spoken(130), spoken(7300)
+    ('3 s', '2 min 10 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return (
+        f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole % 3600 // 60} min"
+    )
 
 
 def begin(is_closed: Callable[[], bool], timeout: float | None = None) -> Call:

@@ -94,8 +94,11 @@ def _text_kind(kind: str, source: Source, read: Callable[[], str], options: Read
     elif kind == "hl7":
         texts = list(hl7.messages(read(), where))
         for number, text in enumerate(texts, start=1):
-            name = source.name if len(texts) == 1 else f"{source.prefix}{number}"
-            yield Entry(name, where, lambda text=text: text)  # type: ignore[misc]
+            lone = len(texts) == 1
+            name, place = (
+                (source.name, where) if lone else (f"{source.prefix}{number}", f"{where}, message {number}")
+            )
+            yield Entry(name, place, lambda text=text: text)  # type: ignore[misc]
     elif kind == "xml":
         yield Entry(source.name, where, lambda: markup.cda_text(read(), where))
     elif kind == "html":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.extract.test_pace import clock
 from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer, Span
@@ -176,13 +177,22 @@ def test_broken_limit_fails_and_names_the_labels(
 
 
 def test_limit_that_holds_lets_the_bundle_through(
-    source: Path, gold: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: Path,
+    gold: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The limits are recorded and the verdict names them; a precision that is not kept is not held to them."""
+    """The limits are recorded and the verdict names them; the comparison says how far it is."""
+    clock(monkeypatch, step=6)
     gates = ["--min-agreement=1", "--max-f1-loss=0", "--precision=fp32"]
     assert main([str(source), str(tmp_path / "out"), f"--notes={gold}", *gates]) == 0
     assert _manifest(tmp_path / "out")["parity"]["limits"] == {"min_agreement": 1.0, "max_f1_loss": 0.0}
-    assert "min-agreement 1 and max-f1-loss 0" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "min-agreement 1 and max-f1-loss 0" in said.out
+    for doing in ("PyTorch", "fp32, logits", "fp32, spans"):
+        assert f"{doing}: 1 of 4 notes, 0.2 notes/s, 18 s left" in said.err
+        assert f"{doing}: 4 notes in 30 s, " in said.err
     head = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").partition("<h2>")[0]
     assert "The export passed." in head
     assert "min-agreement 1 is kept" in head
@@ -197,11 +207,12 @@ def test_model_that_agrees_little_warns_where_no_limit_is_set(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Below the default agreement the export goes on, and a line of progress and the page's head warn of it."""
+    """Below the default agreement the export goes on; the page's head warns, and a line that `--quiet` leaves."""
     monkeypatch.setattr("clinspan_export.verify.limits.WARN_BELOW", 1.0)
-    assert main([str(source), str(tmp_path / "out"), f"--notes={gold}", "--precision=int8"]) == 0
-    said = capsys.readouterr()
-    assert "warning: int8 agrees with PyTorch on" in said.out + said.err
+    arguments = [f"--notes={gold}", "--precision=int8", "--quiet"]
+    assert main([str(source), str(tmp_path / "out"), *arguments]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: int8 agrees with PyTorch on")
     head = (tmp_path / "out" / "report.html").read_text(encoding="utf-8").partition("<h2>")[0]
     assert "Warning." in head
     assert "no limit was set" in head

@@ -54,7 +54,7 @@ def skip_done(
     Args:
         record: of the run.
         entries: the notes; those that are done are drawn.
-        failed: counts the notes that failed in the earlier run.
+        failed: counts the notes that the earlier run had done, and those of them that failed.
         again: reads one note again and gives the line of its result; None where it fails now.
         provider: that the model runs on.
 
@@ -94,5 +94,6 @@ def skip_done(
             raise InputError(
                 f"{line.where}: its note has other results now: --resume needs the same model, options and notes"
             )
+    failed.done_before = count
     say(f"clinspan: continuing after {counted(count, 'note')}")
     return end

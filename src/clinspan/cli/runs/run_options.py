@@ -41,12 +41,18 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         help="continue where an earlier run into the same --output ended; without one, start from the beginning",
     )
     again.add_argument("--force", action="store_true", help="overwrite an --output that is not empty")
+    add_quiet(parser)
     parser.add_argument(
         "--on-error",
         choices=("stop", "skip"),
         default="stop",
         help="at a note that cannot be read: stop; or write its error in its place, continue, and exit with 1",
     )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """Add what turns the lines of progress off."""
+    parser.add_argument("--quiet", action="store_true", help="do not say how far the notes are")
 
 
 def check_run(

@@ -11,6 +11,7 @@ import numpy as np
 
 from clinspan.classifier import Classifier
 from clinspan.cli.console import UsageError, say, write_stdout, write_text
+from clinspan.cli.runs.progress import told
 from clinspan.cli.values import read_threshold
 from clinspan.documents.label_scores.label_report import as_html, as_json, as_table
 from clinspan.documents.label_scores.measures import Labelling, measure_labels, measure_numbers
@@ -47,7 +48,8 @@ def run_texts(options: argparse.Namespace, classifier: Classifier) -> None:
     if not gold:
         raise InputError(f"{options.gold}: no text to score")
     pipe = classifier.pipe((one.text for one in gold), truncate=options.truncate)
-    scores = _scores(gold, list(pipe), classifier, options)
+    found = list(told(pipe, quiet=options.quiet, total=lambda: len(gold)))
+    scores = _scores(gold, found, classifier, options)
     if options.html and isinstance(scores, Labelling):
         title = f"{classifier.report().model} on {Path(options.gold).name}"
         write_text(Path(options.html), as_html(scores, title))

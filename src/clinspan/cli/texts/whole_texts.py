@@ -12,7 +12,7 @@ from typing import Any
 from clinspan.classifier import Classifier
 from clinspan.cli.console import DONE, FAILED, UsageError, write_stdout
 from clinspan.cli.load_flags import add_load_flags, load_classifier, load_embedder
-from clinspan.cli.runs.progress import Failed, report, with_progress
+from clinspan.cli.runs.progress import Failed, count_notes, report, with_progress
 from clinspan.cli.runs.resuming import facts_of, skip_done
 from clinspan.cli.runs.run_options import (
     add_result_options,
@@ -108,7 +108,11 @@ def run(options: argparse.Namespace, name: str) -> int:
     failed = Failed()
     with _writer(options, output, command, entries, failed) as write:
         found = outcomes_of(command.pipe, entries, blank=command.blank, trial=command.blank)
-        for outcome in with_progress(found, failed, lambda one: sum(map(len, _parts(one.text)))):
+        watched = with_progress(
+            found, failed, lambda one: sum(map(len, _parts(one.text))),
+            quiet=options.quiet, total=count_notes(options.sources, reading),
+        )  # fmt: skip
+        for outcome in watched:
             if isinstance(outcome, Failure) and options.on_error == "stop":
                 raise InputError(outcome.reason)
             write(outcome)

@@ -124,7 +124,11 @@ def _pdf_path(document: object, where: str, folder: Path) -> Path:
             "give its path"
         )
     # A data file from elsewhere must not say which other files of this machine are read.
-    if "\0" in uri or not Path(os.path.realpath(folder / uri)).is_relative_to(os.path.realpath(folder)):
+    try:
+        inside = Path(os.path.realpath(folder / uri)).is_relative_to(os.path.realpath(folder))
+    except ValueError:  # a NUL, or half of a surrogate pair, which no file's name has
+        inside = False
+    if not inside:
         raise InputError(f"{where}: the PDF does not lie in the folder of this file: put it there")
     return folder / uri
 
