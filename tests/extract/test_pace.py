@@ -18,7 +18,7 @@ Told = list[tuple[str, bool]]
 
 @pytest.fixture
 def told() -> Told:
-    """What was told, and whether it was the last line."""
+    """Lines that were told, and whether each was the last."""
     return []
 
 

@@ -17,7 +17,8 @@ PATIENCE, EVERY = 5.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """What is told, when, and to whom.
+    """The listener, and when it is told: a line now and then, and the last one.
+
 
     Attributes:
         tell: gets a line, and whether it is the last.
