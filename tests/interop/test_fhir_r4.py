@@ -48,7 +48,7 @@ SCHEDULES = [
 
 
 def problems(bundles: list[dict[str, Any]]) -> list[list[Any]]:
-    """What the profiles and the schema say against each bundle."""
+    """Complaints of the profiles and the schema about each bundle."""
     node = shutil.which("node")
     if node is None or not PACKAGES.is_dir():
         pytest.skip("could not import 'fhir' for node: scripts/test-consumers brings it")

@@ -19,7 +19,6 @@ PATIENCE, EVERY = 5.0, 10.0
 class Telling:
     """The listener, and when it is told: a line now and then, and the last one.
 
-
     Attributes:
         tell: gets a line, and whether it is the last.
         patience: seconds before the first line; nothing at all is told of what is over by then.
