@@ -39,7 +39,7 @@ def in_our_windows(
         batch: windows that run at once, of about equal length.
         cut: gives the note other windows.
     """
-    tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path)
+    tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path, words=bundle.words)
     table = label_table(bundle.labels)
 
     def tokens(job: Job) -> int:

@@ -18,7 +18,8 @@ from clinspan_export.errors import ExportError, first_line
 from clinspan_export.inspection.adapters import base_of, label_count, merged
 from clinspan_export.inspection.checkpoint_files import CheckpointFiles, find_files, held_file
 from clinspan_export.inspection.config_keys import check_code, check_keys, check_version
-from clinspan_export.inspection.crf_tables import CRF_TENSORS, is_crf_class, read_crf
+from clinspan_export.inspection.crf_tables import crf_names, is_crf_class, read_crf, read_tensors
+from clinspan_export.inspection.used_weights import is_own_code, unused_weights
 from clinspan_export.inspection.weights import check_adapters, check_class, check_tensors
 from clinspan_export.quiet import quiet
 
@@ -130,9 +131,11 @@ def _load(source: str, trust: Trust, preview: Preview) -> Checkpoint:
         return _load_adapter(files, trust, preview)
     options = {"revision": trust.revision, "trust_remote_code": trust.trust_remote_code}
     config, unused = load_config(source, trust)
-    _check_task(source, config)
-    kind = model_class(config)
-    saved, made = config.architectures or [], "" if kind is None else kind.__name__
+    saved, made = config.architectures or [], own_class(config) if trust.trust_remote_code else ""
+    kind = None if made else model_class(config)
+    if not made:
+        _check_task(source, config)
+        made = "" if kind is None else kind.__name__
     with_crf = [name for name in saved if is_crf_class(name, made)]
     if kind is not None:
         unused += check_class(source, saved, made, [*trust.allow_unused, *with_crf])
@@ -140,12 +143,17 @@ def _load(source: str, trust: Trust, preview: Preview) -> Checkpoint:
     labels = _name_labels(source, config)
     preview(labels, config)
     model, info = _weights(source, config, trust, options)
-    commit = files.commit
+    commit, names = files.commit, crf_names(info["unexpected_keys"])
     with explained(source):
-        crf = read_crf(source, commit, info, len(labels))
-    if crf is None:
+        tensors = read_tensors(source, commit, list(names.values()))
+        if is_own_code(model):
+            left_out = unused_weights(source, model)
+            names, tensors = crf_names([*left_out, *dict(model.named_buffers())]), model.state_dict()
+            info = {**info, "unexpected_keys": [*info["unexpected_keys"], *left_out]}
+    crf = read_crf(source, names, tensors, len(labels))
+    if crf is None and kind is not None:
         unused += check_class(source, with_crf, made, trust.allow_unused)
-    unused += check_tensors(source, info, trust.allow_unused, used=() if crf is None else CRF_TENSORS)
+    unused += check_tensors(source, info, trust.allow_unused, used=tuple(names.values()))
     tokenizer, sha256 = load_tokenizer(source, options), _weights_sha256(source, commit)
     return Checkpoint(source, commit, model.eval(), tokenizer, labels, sha256, unused=tuple(unused), crf=crf)
 
@@ -249,6 +257,12 @@ def check_local(source: str) -> None:
         raise ExportError(f"{source} is a file: expected a Hugging Face checkpoint folder")
     if not folder.exists() and (source.startswith((".", "/", "~")) or source.count("/") > 1):
         raise ExportError(f"{source} does not exist")
+
+
+def own_class(config: Any) -> str:
+    """Name the class for token classification in the code that a checkpoint brings along; empty where it brings none."""
+    named = (getattr(config, "auto_map", None) or {}).get("AutoModelForTokenClassification", "")
+    return str(named).rpartition(".")[2]
 
 
 def _check_task(source: str, config: Any) -> None:

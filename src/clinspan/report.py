@@ -13,6 +13,7 @@ from clinspan.bundle.tasks import TOKENS, shown_names, task_of
 from clinspan.engine.runner import Runner
 from clinspan.errors import ClosedError, InputError
 from clinspan.text.tokenizer import TOKENIZERS_VERSION
+from clinspan.text.words import WORD_RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Report:
         threads: threads that share the work of one window.
         window, overlap: in tokens.
         aggregation: default word vote, of a model for entities.
+        words: where its words end, of a model for entities: `punctuation` or `whitespace`, see `LoadOptions`.
         labels: names that results carry; none for vectors.
         sha256: hash of the model file; empty where the bundle records none.
         versions: of clinspan's three dependencies.
@@ -49,6 +51,7 @@ class Report:
     versions: Mapping[str, str]
     task: str = TOKENS
     share: float | None = 1.0
+    words: str = WORD_RULES[0]
 
 
 def report_on(loaded: Loaded) -> Report:
@@ -73,6 +76,7 @@ def report_on(loaded: Loaded) -> Report:
         },
         task=task_of(bundle.head),
         share=session.share,
+        words=bundle.words,
     )
 
 

@@ -74,6 +74,7 @@ CASES: dict[str, tuple[Damage, str]] = {
     "window-large": (manifest(window=10**30, max_window=10**30), "expected 1 to"),
     "window-negative": (manifest(overlap=-5), "overlap is -5"),
     "window-float": (manifest(window=190.0), "window is a float"),
+    "words-unknown": (manifest(words="sentences"), "unknown rule of words"),
     "rename-number": (manifest(rename={"DRUG": 5}), "rename is not an object of strings"),
     "rename-list": (manifest(rename={"DRUG": ["x"]}), "rename is not an object of strings"),
     "rename-unknown": (manifest(rename={"\x1b[2J": "x"}), "printable"),

@@ -67,7 +67,7 @@ def check_tensors(
     refused, allowed = split_allowed(unused, patterns)
     if refused:
         raise ExportError(
-            f"{source} has weights that transformers' model does not use: {_listed(refused)}: without them it is "
+            f"{source} has weights that the exported model does not use: {_listed(refused)}: without them it is "
             f"another model; {UNUSED_OPTION} PATTERN leaves out what you know to be harmless"
         )
     return allowed

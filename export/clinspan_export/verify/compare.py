@@ -101,7 +101,8 @@ def torch_reference(
     model: Any, bundle: Bundle, samples: Sequence[Document], progress: Progress = lambda _: None
 ) -> Reference:
     """Run the PyTorch model over the very windows that the runtime uses; `progress` is told how far it is."""
-    tokenizer, table = Tokenizer(bundle.file(bundle.tokenizer)), label_table(bundle.labels)
+    tokenizer = Tokenizer(bundle.file(bundle.tokenizer), words=bundle.words)
+    table = label_table(bundle.labels)
     cutting = Cutting(bundle.window, bundle.overlap)
     all_logits, all_spans = [], []
     for sample in counting(samples, progress, "PyTorch", total=len(samples)):

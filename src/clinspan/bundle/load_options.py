@@ -11,6 +11,7 @@ from clinspan.bundle.integrity import VERIFY
 from clinspan.engine.profile import read_profile
 from clinspan.errors import InputError
 from clinspan.options import as_path, of_kind, whole
+from clinspan.text.words import WORD_RULES
 
 # To tokenize a note of this length takes 400 MB, and to read it minutes; a longer text is hardly a note.
 MAX_CHARACTERS = 20_000_000
@@ -45,6 +46,12 @@ class LoadOptions:
     )
     overlap: int | None = _option(
         None, "tokens that neighbouring windows share; by default the bundle's", type=int
+    )
+    words: str | None = _option(
+        None,
+        "where words end: at whitespace and every punctuation mark, as BERT's own words do (punctuation), or at whitespace alone, as "
+        "the words that some models were trained on (whitespace); by default as the bundle says",
+        choices=WORD_RULES,
     )
     whole_words: bool | None = _option(
         None,
@@ -147,5 +154,7 @@ def _check_kinds(options: LoadOptions) -> None:
         whole("threads", options.threads, least=1)
     whole("reuse", options.reuse, least=0, unit="windows")
     whole("max_characters", options.max_characters, least=1)
+    if options.words is not None and options.words not in WORD_RULES:
+        raise InputError(f"words is {options.words!r}: expected one of {', '.join(WORD_RULES)}")
     if not isinstance(options.verify, str) or options.verify not in VERIFY:
         raise InputError(f"verify is {options.verify!r}: expected one of {', '.join(VERIFY)}")

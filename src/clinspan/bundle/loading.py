@@ -91,6 +91,8 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     )
     check_task(opened.head, task, opened.name)
     bundle = _with_windows(opened, options.window, options.overlap)
+    if options.words is not None:
+        bundle = replace(bundle, words=options.words)
     if options.whole_words is not None:
         bundle = replace(bundle, whole_words=options.whole_words)
     precision = bundle.precision(options.precision, device.precisions)
@@ -105,7 +107,7 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
             f"{bundle.path} holds another {precision} model or tokenizer than the one that was pickled: "
             "every process must find the same bundle under this path"
         )
-    tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path, bundle.read_tokenizer())
+    tokenizer = Tokenizer(bundle.path / bundle.tokenizer.path, bundle.read_tokenizer(), words=bundle.words)
     check_frame(bundle, tokenizer)
     threads = available_cores() if options.threads is None else options.threads
     cores = threads if device.is_cpu else 1

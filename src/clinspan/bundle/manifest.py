@@ -63,6 +63,7 @@ from clinspan.text.labels import LabelSet
 from clinspan.text.merge import Vectors
 from clinspan.text.viterbi import CRF, Crf
 from clinspan.text.windows import check
+from clinspan.text.words import WORD_RULES
 
 MANIFEST = "clinspan.json"
 SCHEMA_VERSION = "1.0"
@@ -96,6 +97,7 @@ class Bundle:
         max_window: most tokens that the model can read at once, special tokens not counted.
         aggregation: how tokens vote for a word's label; `crf` where a CRF decides.
         crf: its tables, for the labels in the order of the logits; None for a model without one.
+        words: where words end, one of `clinspan.text.words.WORD_RULES`.
         whole_words: edges of spans follow the words of medication text, see `text/whole_words.py`.
         provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
         verify: what of its files is checked before they are loaded, see `open_bundle`.
@@ -111,6 +113,7 @@ class Bundle:
     max_window: int = 510
     aggregation: str = "first"
     crf: Crf | None = None
+    words: str = WORD_RULES[0]
     whole_words: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
@@ -172,6 +175,7 @@ class Bundle:
             "overlap": self.overlap,
             "max_window": self.max_window,
             "aggregation": self.aggregation,
+            **({"words": self.words} if task_of(self.head) == TOKENS else {}),
             **({"whole_words": True} if self.whole_words else {}),
             "tokenizer": _record(self.path, self.tokenizer),
             "models": {precision: _record(self.path, file) for precision, file in self.models.items()},
@@ -277,6 +281,7 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
         max_window=data.number("max_window", least=1, most=2**63 - 1),
         aggregation=data.text("aggregation"),
         crf=read_crf(data, head),
+        words=data.text("words") if "words" in data.data else WORD_RULES[0],
         whole_words=data.get("whole_words", bool, False),
         provenance=data.get("provenance", dict, {}),
         parity=data.get("parity", dict, {}),
@@ -333,6 +338,8 @@ def _check(bundle: Bundle) -> None:
         raise BundleError(f"{bundle.path} has {labels} labels: at most {MAX_LABELS} are read")
     if bundle.max_window > MAX_WINDOW:
         raise BundleError(f"{bundle.path} reads {bundle.max_window} tokens at once: at most {MAX_WINDOW} are")
+    if bundle.words not in WORD_RULES:
+        raise BundleError(f"unknown rule of words {brief(bundle.words)}: expected {', '.join(WORD_RULES)}")
     for record in _with_data(bundle.models.values()):
         if record.size > MAX_MODEL_BYTES:
             raise BundleError(

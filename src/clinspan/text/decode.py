@@ -19,7 +19,7 @@ from clinspan.errors import InputError
 from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.graphemes import Clusters, is_control, is_visible
 from clinspan.text.labels import LabelSet
-from clinspan.text.words import codes_of, mark_line_ends
+from clinspan.text.words import codes_of, mark_line_ends, trim_marks
 
 Aggregation = Literal["first", "average", "max", "simple"]
 AGGREGATIONS: tuple[Aggregation, ...] = ("first", "average", "max", "simple")
@@ -174,8 +174,8 @@ def spans(
     """Join labelled words into spans.
 
     Neighbouring words of one entity form one span. A span also ends before a label that opens (B, S, U),
-    after one that closes (E, L, S, U), and at a blank line. Blanks at its ends are trimmed, and a
-    combining mark stays with its base character.
+    after one that closes (E, L, S, U), and at a blank line. Whitespace at its ends is trimmed, marks too where
+    words end at whitespace alone (see `trim_marks`), and a combining mark stays with its base character.
 
     Args:
         note: the text.
@@ -217,7 +217,11 @@ def spans(
     begin = np.flatnonzero(opens)
     stop = np.append(begin[1:], len(inside))
     means = np.add.reduceat(scores, begin) / (stop - begin)
-    return _finish(note, starts[begin], ends[stop - 1], entity[begin], means, table.names, limits)
+    starts, ends = starts[begin], ends[stop - 1]
+    if encoding.by_whitespace:
+        pairs = [trim_marks(note, *pair) for pair in zip(starts.tolist(), ends.tolist(), strict=True)]
+        starts, ends = np.array(pairs, dtype=np.int32).T
+    return _finish(note, starts, ends, entity[begin], means, table.names, limits)
 
 
 def _finish(

@@ -25,12 +25,14 @@ class Encoding:
             for tokens of whitespace alone, such as the line breaks of byte-level BPE.
         cuts: int8 (n,), how good a place the gap before each token is to end a window, from
             `INSIDE_WORD` to `BLANK_LINE`.
+        by_whitespace: words end at whitespace alone, so that a word may begin or end with a mark.
     """
 
     ids: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int32]
     word_ids: npt.NDArray[np.int32]
     cuts: npt.NDArray[np.int8]
+    by_whitespace: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)

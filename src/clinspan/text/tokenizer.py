@@ -24,7 +24,7 @@ from clinspan.errors import BundleError, raised_by
 from clinspan.text.encoding import NO_WORD, Encoding
 from clinspan.text.graphemes import Clusters
 from clinspan.text.pairs import PairFrame
-from clinspan.text.words import codes_of, is_blank, number_words, rate_cuts, trim
+from clinspan.text.words import WORD_RULES, codes_of, is_blank, number_words, rate_cuts, trim
 
 # The version of tokenizers that is in use.
 TOKENIZERS_VERSION: str = tokenizers.__version__
@@ -61,12 +61,13 @@ class Tokenizer:
         largest_id: the largest id that a note or the frame around it can have.
     """
 
-    def __init__(self, path: Path, content: bytes | None = None) -> None:
+    def __init__(self, path: Path, content: bytes | None = None, *, words: str = WORD_RULES[0]) -> None:
         """Read a tokenizer.json.
 
         Args:
             path: the file.
             content: what it holds, where that was read and checked already.
+            words: where words end, one of `WORD_RULES`.
 
         Raises:
             BundleError: the file is missing or `tokenizers` cannot read it, or cannot tokenize with it.
@@ -99,6 +100,7 @@ class Tokenizer:
         self._lone_blank = -1 if lone is None else lone
         self._drops_characters = "Precompiled" in str(backend.normalizer)
         self._knows_words = type(backend.model).__name__ == "WordPiece"
+        self._by_whitespace = words == "whitespace"
         self._encode_piece(_RARE, 0, len(_RARE))  # fails now rather than on the first note with such a word
 
     def encode(self, note: str, *, between: Callable[[], None] = lambda: None) -> Encoding:
@@ -110,7 +112,7 @@ class Tokenizer:
 
         Words are what BERT's own pre-tokenizer calls words: runs between whitespace, with every
         punctuation mark a word by itself. Tokenizers that know no such words (byte-level BPE, sentencepiece) get the
-        same ones, worked out from the text.
+        same ones, worked out from the text. With `words="whitespace"` they are the runs between whitespace, whole.
         """
         pieces = []
         for start, stop in self._pieces(note):
@@ -222,10 +224,13 @@ class Tokenizer:
             lone = np.flatnonzero(ids == self._lone_blank)
             offsets[lone, 1] = np.where(is_blank(codes)[offsets[lone, 0]], offsets[lone, 1], offsets[lone, 0])
             offsets, leads = trim(offsets, codes, word_ids)
-            word_ids = number_words(offsets, codes, leads)
+            word_ids = number_words(offsets, codes, leads, by_whitespace=self._by_whitespace)
+        elif self._by_whitespace:
+            word_ids = number_words(offsets, codes, np.zeros(n, dtype=np.bool_), by_whitespace=True)
         # Kept at half the size: a note of 5 million characters has more than a million of them.
         short = ids.astype(np.int32)
-        return Encoding(short, offsets + np.int32(start), word_ids, rate_cuts(offsets, word_ids, codes))
+        cuts = rate_cuts(offsets, word_ids, codes)
+        return Encoding(short, offsets + np.int32(start), word_ids, cuts, self._by_whitespace)
 
 
 def _join(note: str, pieces: Sequence[Encoding]) -> Encoding:
@@ -243,6 +248,7 @@ def _join(note: str, pieces: Sequence[Encoding]) -> Encoding:
             ]
         ),
         np.concatenate([piece.cuts for piece in pieces]),
+        pieces[0].by_whitespace,
     )
     for seam in np.cumsum([len(piece) for piece in pieces[:-1]]).tolist():
         two = joined.offsets[seam - 1 : seam + 1]

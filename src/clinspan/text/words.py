@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 
@@ -9,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clinspan.text.encoding import BLANK_LINE, INSIDE_WORD, LINE_END, NO_WORD, SENTENCE_END, SPACE, WORD_EDGE
+
+# Where words end: at whitespace and at every punctuation mark, as BERT's own do, or at whitespace alone.
+WORD_RULES = ("punctuation", "whitespace")
 
 _LINE_BREAKS = np.array([0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029], dtype=np.uint32)
 _SENTENCE_ENDS = np.array([ord(c) for c in ".!?。"], dtype=np.uint32)
@@ -111,17 +115,26 @@ def is_blank(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
 
 
 def number_words(
-    offsets: npt.NDArray[np.int32], codes: npt.NDArray[np.uint32], leads: npt.NDArray[np.bool_]
+    offsets: npt.NDArray[np.int32],
+    codes: npt.NDArray[np.uint32],
+    leads: npt.NDArray[np.bool_],
+    *,
+    by_whitespace: bool = False,
 ) -> npt.NDArray[np.int32]:
-    """Number the words: a new one after whitespace, at a punctuation mark and after one."""
+    """Number the words: a new one after whitespace and, unless words go by whitespace alone, at a punctuation mark and after one."""
     word_ids = np.full(len(offsets), NO_WORD, dtype=np.int32)
     part = np.flatnonzero((offsets[:, 0] < offsets[:, 1]) | leads)
     if len(part) == 0:
         return word_ids
     start, end, leads = offsets[part, 0], offsets[part, 1], leads[part]
-    mark = _flags(codes) & _PUNCTUATION != 0
     new = np.ones(len(part), dtype=bool)
-    new[1:] = (start[1:] > end[:-1]) | mark[start[1:]] | mark[np.maximum(end[:-1], 1) - 1] | leads[1:]
+    if by_whitespace:
+        # A gap without whitespace is of characters that the normalizer drops, and stands inside a word.
+        counted = np.concatenate([[0], np.cumsum(_flags(codes) & _BLANK != 0, dtype=np.int32)])
+        new[1:] = (counted[np.maximum(start[1:], end[:-1])] > counted[end[:-1]]) | leads[1:]
+    else:
+        mark = _flags(codes) & _PUNCTUATION != 0
+        new[1:] = (start[1:] > end[:-1]) | mark[start[1:]] | mark[np.maximum(end[:-1], 1) - 1] | leads[1:]
     # Tokens of one character that takes several (bytes of an emoji, say) stay together.
     new[1:] &= ~((start[1:] < end[:-1]) & (start[1:] >= start[:-1])) & ~leads[:-1]
     word_ids[part] = np.cumsum(new, dtype=np.int32) - 1
@@ -146,6 +159,56 @@ def _flags(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
 @cache
 def _flag_table() -> npt.NDArray[np.uint8]:
     return np.array([_flag(chr(code)) for code in range(_TABLE_SIZE)], dtype=np.uint8)
+
+
+def trim_marks(note: str, start: int, end: int) -> tuple[int, int]:
+    """Leave out the marks around words that end at whitespace alone: a sentence's, a list's, quotes, brackets without a partner.
+
+    The dot of an abbreviation stays, and so does every mark inside the span.
+
+    >>> note = "Give (aspirin) 5.5 mg, b.i.d."
+    >>> [note[slice(*trim_marks(note, *span))] for span in ((5, 14), (15, 22), (23, 29))]
+    ['aspirin', '5.5 mg', 'b.i.d.']
+    """
+    while start < end:
+        first, last = note[start], note[end - 1]
+        if last.isspace() or (
+            last in _ENDING and not (last == "." and _ABBREVIATED.search(note, start, end))
+        ):
+            end -= 1
+        elif (
+            first.isspace()
+            or first in _QUOTES
+            or (first in _BRACKETS and _closing(note, start, end) in (-1, end - 1))
+        ):
+            start += 1
+        elif last in _BRACKETS.values() and _is_unopened(note, start, end, last):
+            end -= 1
+        else:
+            break
+    return start, end
+
+
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+_QUOTES = frozenset("\"'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb")
+_ENDING = _QUOTES | frozenset(",;:.!?\u2026")
+# One letter, then single letters between dots: b.i.d., p.o., U.S.
+_ABBREVIATED = re.compile(r"(?<!\w)(?:[^\W\d_]\.){2,}$")
+
+
+def _closing(note: str, start: int, end: int) -> int:
+    """Where the bracket at the start of a stretch is closed; -1 where it is not, within the stretch."""
+    opening, depth = note[start], 0
+    for place in range(start, end):
+        depth += (note[place] == opening) - (note[place] == _BRACKETS[opening])
+        if depth == 0:
+            return place
+    return -1
+
+
+def _is_unopened(note: str, start: int, end: int, closing: str) -> bool:
+    opening = next(mark for mark, partner in _BRACKETS.items() if partner == closing)
+    return note.count(opening, start, end) < note.count(closing, start, end)
 
 
 def splits_words(char: str) -> bool:
