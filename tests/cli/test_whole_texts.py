@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from tests.support.tiny import text_bundles
 
 from clinspan import Classifier, Embedder
 from clinspan.cli.main import main
+from clinspan.engine import calls
 
 TEXTS = [NOTE, "Fever.", "She has pneumonia.", NOTE * 4]
 
@@ -251,3 +254,28 @@ def test_a_model_of_another_task_is_refused(
     assert "load it with Classifier.load" in capsys.readouterr().err
     assert main(["extract", "--model", str(embedder), note]) == 1
     assert main(["classify", note]) == 2
+
+
+@pytest.mark.parametrize("command", ["classify", "embed"])
+def test_a_text_that_takes_too_long_fails_alone(
+    command: str, classifier: Path, embedder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the others have the answers of a run without a limit; resuming does not time them again."""
+    source, out, whole = (tmp_path / name for name in ("in.jsonl", "out.jsonl", "whole.jsonl"))
+    texts = ["Fever.", NOTE * 40, "Cough."]
+    source.write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+    model = str(classifier if command == "classify" else embedder)
+    common = [command, "--model", model, str(source), "-f", "jsonl", "--on-error", "skip"]
+    assert main([*common, "-o", str(whole)]) == 0
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=count().__next__))  # a second at each look
+    timed = [*common, "--timeout", "20", "-o", str(out)]
+    assert main(timed) == 1
+    found, expected = rows(out), rows(whole)
+    assert "the timeout of 20 s passed" in found[1]["error"]
+    assert (found[0], found[2]) == (expected[0], expected[2])
+    before = out.read_bytes()
+    out.write_bytes(before[:-5])
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=count(step=9).__next__))
+    assert main([*timed, "--resume"]) == 1
+    assert out.read_bytes()[:-1].count(b"\n") == 2
+    assert main([*common, "--timeout", "0", "--force", "-o", str(out)]) == 2

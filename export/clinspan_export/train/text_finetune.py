@@ -81,6 +81,7 @@ def finetune_texts(
     if not rows:
         raise InputError("found no text to train on")
     model = _model(base, scoring).to(device)
+    _start_at_frequency(model, rows, scoring)
     run = _Run(model, scoring, settings, rows, device)
     scores: list[float] = []
     thresholds: dict[str, float] = {}
@@ -115,6 +116,17 @@ def _model(base: str | Path, scoring: Scoring) -> Any:
     return AutoModelForSequenceClassification.from_pretrained(
         base, config=config, ignore_mismatched_sizes=True
     )
+
+
+def _start_at_frequency(model: Any, rows: Sequence[TextRow], scoring: Scoring) -> None:
+    """Let every label begin as likely as it is among the texts, so that training need not spend its first epoch on that."""
+    last = [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    if last.bias is None or len(last.bias) != len(scoring.names):
+        return
+    share = np.clip(np.stack([row.truth for row in rows]).mean(0), 1e-3, 1 - 1e-3)
+    start = np.log(share / (1 - share)) if scoring.problem == "multi-label" else np.log(share)
+    with torch.no_grad():
+        last.bias.copy_(torch.from_numpy(start.astype(np.float32)))
 
 
 def _rows(

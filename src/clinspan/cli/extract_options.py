@@ -22,13 +22,6 @@ def add_extract_options(parser: argparse.ArgumentParser) -> None:
         help="leave out spans that score less; repeatable per label",
     )
     parser.add_argument("--aggregation", choices=AGGREGATIONS, help="how tokens vote for a word's label")
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        metavar="SECONDS",
-        help="after so long no further window of a note is started, and it has failed; notes are then read one after "
-        "another",
-    )
     _add_output_options(parser)
     add_load_flags(parser)
 
@@ -69,8 +62,6 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
 def check(options: argparse.Namespace) -> None:
     """Refuse options that contradict each other or the files."""
     check_run(options, resumes=RESUMES, not_text=NOT_TEXT, folder=options.format == "brat")
-    if options.timeout is not None and not options.timeout > 0:
-        raise UsageError(f"--timeout is {options.timeout:g}: expected seconds, more than 0")
     if options.with_text and options.format != "jsonl":
         raise UsageError("--with-text goes with --format jsonl")
     if (options.assertion or options.regimens) and options.format not in ("table", "jsonl"):

@@ -14,7 +14,7 @@ from clinspan.textfiles import MAX_BYTES
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says where the notes are and how they are read."""
+    """Add what says where the notes are, how they are read, and how long one may take."""
     add = parser.add_argument
     add(
         "sources",
@@ -29,6 +29,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     limit = "largest text file or .jsonl line to read, decompressed (%(default)s)"
     add("--max-note-bytes", type=int, default=MAX_BYTES, metavar="N", help=limit)
     add("--encoding", metavar="NAME", help="of the notes, such as cp1252 or utf-16 (default: UTF-8)")
+    late = "after so long no further window of a note is started, and it has failed; notes are then read one after another"
+    add("--timeout", type=float, metavar="SECONDS", help=late)
 
 
 def add_result_options(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +76,8 @@ def check_run(
     check_encoding(options.encoding)
     if options.max_note_bytes < 1:
         raise UsageError(f"--max-note-bytes is {options.max_note_bytes}: expected at least 1")
+    if options.timeout is not None and not options.timeout > 0:
+        raise UsageError(f"--timeout is {options.timeout:g}: expected seconds, more than 0")
     if options.resume and (options.output is None or options.format not in resumes):
         raise UsageError(
             f"--resume continues a file of JSON lines: it needs --output and --format {' or '.join(resumes)}"

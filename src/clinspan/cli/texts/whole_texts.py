@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ class _Command:
     """A command under way.
 
     Attributes:
-        model, pipe: its model, and what asks it.
+        model: under way.
+        pipe: asks it, each text within its time.
+        untimed: asks it without a limit.
         asked: what decides the results beside the model and the texts.
         form: how they are written.
         blank: a text, or a pair, that costs little.
@@ -56,6 +59,7 @@ class _Command:
 
     model: Classifier | Embedder
     pipe: Callable[[Iterator[Text]], Iterator[Any]]
+    untimed: Callable[[Iterator[Text]], Iterator[Any]]
     asked: dict[str, Any]
     form: str
     blank: Text
@@ -66,7 +70,8 @@ class _Command:
 
     def again(self, entry: Readable[Text]) -> str | None:
         """Read a text again, and write its result; None where it fails now."""
-        outcome = alone_of(self.pipe, entry, trial=self.blank)
+        # It was in time before: how long it takes now says nothing of its results.
+        outcome = alone_of(self.untimed, entry, trial=self.blank)
         return None if isinstance(outcome, Failure) else self.show(outcome)
 
 
@@ -127,23 +132,47 @@ def _parts(text: Text) -> tuple[str, ...]:
 def _classify(options: argparse.Namespace) -> _Command:
     model, threshold = load_classifier(options), read_threshold(options.threshold)
 
-    def pipe(texts: Iterator[Text]) -> Iterator[Any]:
-        return model.pipe(texts, threshold=threshold, truncate=options.truncate)
-
+    given = {"threshold": threshold, "truncate": options.truncate}
     limits = threshold if isinstance(threshold, float) else dict(threshold)
-    asked = {"pair_field": options.pair_field, "threshold": limits, "truncate": options.truncate}
+    asked = {
+        "pair_field": options.pair_field,
+        "threshold": limits,
+        "truncate": options.truncate,
+        "timeout": options.timeout,
+    }
     blank: Text = _BLANK if options.pair_field is None else (_BLANK, _BLANK)
-    return _Command(model, pipe, asked, options.format, blank)
+    untimed = partial(model.pipe, **given)
+
+    def one(text: Text) -> Any:
+        return model.classify(text, timeout=options.timeout, **given)
+
+    return _Command(model, _timed(untimed, one, options.timeout), untimed, asked, options.format, blank)
 
 
 def _embed(options: argparse.Namespace) -> _Command:
     model = load_embedder(options)
+    given = {"normalize": options.normalize or None, "truncate": options.truncate}
+    asked = {"normalize": options.normalize, "truncate": options.truncate, "timeout": options.timeout}
+    untimed: Callable[[Iterator[Any]], Iterator[Any]] = partial(model.pipe, **given)
+
+    def one(text: Any) -> Any:
+        return model.embed([text], timeout=options.timeout, **given)[0]
+
+    return _Command(model, _timed(untimed, one, options.timeout), untimed, asked, options.format, _BLANK)
+
+
+def _timed(
+    untimed: Callable[[Iterator[Text]], Iterator[Any]], one: Callable[[Text], Any], timeout: float | None
+) -> Callable[[Iterator[Text]], Iterator[Any]]:
+    """Ask with a call of its own for each text: the time of a pipe is that of all of them together."""
+    if timeout is None:
+        return untimed
 
     def pipe(texts: Iterator[Text]) -> Iterator[Any]:
-        return model.pipe(texts, normalize=options.normalize or None, truncate=options.truncate)  # type: ignore[arg-type]
+        untimed(iter(()))  # refuses wrong options
+        return map(one, texts)
 
-    asked = {"normalize": options.normalize, "truncate": options.truncate}
-    return _Command(model, pipe, asked, options.format, _BLANK)
+    return pipe
 
 
 @contextmanager
