@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clinspan.bundle.integrity import whole_size
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.tasks import TEXTS, TOKENS, VECTORS
-from clinspan.documents.labelled import read_labelled
+from clinspan.documents.labelled import holds_labels, read_labelled
 from clinspan.text.merge import MERGES, SCALES
-from clinspan.texts import Text
 from clinspan_export.checkpoint import Trust
 from clinspan_export.errors import ExportError
 from clinspan_export.quiet import Progress
@@ -19,6 +19,7 @@ from clinspan_export.texts.text_checkpoint import POOLING_NAMES, TextOverrides
 from clinspan_export.texts.text_compare import TextLimits
 from clinspan_export.texts.text_export import TextChecks, export_texts
 from clinspan_export.verify.samples import OWN_SAMPLES, read_samples
+from clinspan_export.verify.tune_windows import refuse_test_set
 
 # Options of the same command that mean nothing here, and the value of each that was not given.
 _OF_ENTITIES: dict[str, object] = {
@@ -27,8 +28,6 @@ _OF_ENTITIES: dict[str, object] = {
     "entity": None,
     "labels": None,
     "rename": [],
-    "tune": None,
-    "max_f1_loss": None,
     "report": None,
     "show_text": False,
     "aggregation": "first",
@@ -49,6 +48,11 @@ def add_text_options(group: argparse._ArgumentGroup) -> None:
     add("--scale", choices=SCALES, help="what is merged (probabilities, or as it was trained)")
     add("--pooling", choices=POOLING_NAMES, help="how an encoder's tokens become a vector (mean)")
     add("--normalize", action="store_true", help="bring an encoder's vectors to length 1")
+    add(
+        "--label-field",
+        metavar="NAME",
+        help="field of --notes and --tune that holds labels (label or labels)",
+    )
     add("--max-score-change", type=float, metavar="P", help="fail where a label's score changes more")
     add("--min-cosine", type=float, metavar="C", help="fail where vectors are less like PyTorch's on average")
 
@@ -89,16 +93,23 @@ def run_text_export(
 
 
 def _checks(options: argparse.Namespace) -> TextChecks:
-    limits = TextLimits(options.min_agreement, options.max_score_change, options.min_cosine)
-    if options.notes is None:
-        return TextChecks(source=OWN_SAMPLES, limits=limits)
-    path = Path(options.notes)
-    texts: list[Text] = (
-        [one.text for one in read_labelled(path)]
-        if options.pairs
-        else [one.text for one in read_samples(path)]
+    limits = TextLimits(
+        options.min_agreement, options.max_score_change, options.min_cosine, options.max_f1_loss
     )
-    return TextChecks(texts, path.name, limits, (path,))
+    checks, field = TextChecks(source=OWN_SAMPLES, limits=limits), options.label_field
+    if options.tune is not None:
+        path = Path(options.tune)
+        tune_on = list(read_labelled(path, label_field=field))
+        refuse_test_set(path, [one.id for one in tune_on])
+        checks = replace(checks, tune_on=tune_on, tune_source=path.name, files=(path,))
+    if options.notes is None:
+        return checks
+    path = Path(options.notes)
+    checks = replace(checks, source=path.name, files=(*checks.files, path))
+    if path.is_file() and (options.pairs or field is not None or holds_labels(path)):
+        texts = list(read_labelled(path, label_field=field))
+        return replace(checks, texts=[one.text for one in texts], gold=[one.labels for one in texts])
+    return replace(checks, texts=[one.text for one in read_samples(path)])
 
 
 def text_summary(bundle: Bundle) -> str:

@@ -1,6 +1,6 @@
 """`clinspan-export CHECKPOINT OUT`: make a bundle from a fine-tuned checkpoint.
 
-Its commands go the way there: `check`, `finetune` and `train-bundle` start from annotated documents.
+Its commands go the way there: `check`, `finetune` and `train-bundle` start from annotated documents, or from texts with labels.
 `distil` makes a checkpoint smaller, and `sign` says who made a bundle.
 """
 
@@ -16,7 +16,7 @@ from clinspan.errors import ClinspanError, MissingDependencyError
 from clinspan.textfiles import printable
 from clinspan_export.cli import check, distil, export, sign, train, train_texts
 
-COMMANDS = ("check", "finetune", "finetune-texts", "train-bundle", "distil", "sign")
+COMMANDS = ("check", "finetune", "finetune-texts", "train-bundle", "train-bundle-texts", "distil", "sign")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     # The first word decides: a checkpoint in a folder called "check" is given as ./check.
     known = bool(arguments) and arguments[0] in COMMANDS
-    options = (_commands() if known else export.parser(COMMANDS)).parse_args(arguments)
+    given = train_texts.by_data(arguments) if known else arguments
+    options = (_commands() if known else export.parser(COMMANDS)).parse_args(given)
     # A job that is told to end cleans up like one that is interrupted from the keyboard.
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,13 @@ class TextLimits:
         min_agreement: least share of texts (0 to 1) for which the same labels are chosen as by PyTorch.
         max_score_change: most that any label's score may change.
         min_cosine: least mean cosine between a text's vector and PyTorch's.
+        max_f1_loss: most micro F1 that may be lost against the labels of the texts.
     """
 
     min_agreement: float | None = None
     max_score_change: float | None = None
     min_cosine: float | None = None
+    max_f1_loss: float | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -61,6 +63,8 @@ class TextAgreement:
         agreement: share of texts for which the same labels are chosen; None for vectors.
         max_score_change: most that any label's score changes; None for vectors.
         cosine_mean, cosine_min: between the two vectors of a text; None for labels.
+        f1, f1_loss: micro F1 against the labels of annotators (the accuracy where a text has one label), and how much of
+            PyTorch's is lost; None where nobody annotated the texts.
     """
 
     texts: int
@@ -70,11 +74,14 @@ class TextAgreement:
     max_score_change: float | None = None
     cosine_mean: float | None = None
     cosine_min: float | None = None
+    f1: float | None = None
+    f1_loss: float | None = None
 
     def line(self) -> str:
         """The figures in a line."""
         if self.agreement is not None:
-            return f"labels of {self.agreement:.3f} of texts agree, scores change by up to {self.max_score_change:.4f}"
+            line = f"labels of {self.agreement:.3f} of texts agree, scores change by up to {self.max_score_change:.4f}"
+            return line if self.f1 is None else f"{line}, F1 {self.f1:.4f} (loss {self.f1_loss:.4f})"
         return f"cosine to PyTorch {self.cosine_mean:.4f} on average, {self.cosine_min:.4f} at least"
 
 
@@ -121,26 +128,35 @@ def torch_texts(
     return [[torch_answers(checkpoint, framed(tokenizer, w))[0] for w in text.windows] for text in watched]
 
 
+def answers_of(
+    bundle: Bundle, precision: str, texts: Sequence[TokenizedText], progress: Progress
+) -> list[list[Floats]]:
+    """Run one precision of a bundle on each window of each text."""
+    loaded = load(Origin(bundle.path, LoadOptions(precision=precision, threads=1)), task_of(bundle.head))
+    try:
+        watched = counting(texts, progress, precision, total=len(texts), what="texts")
+        return [[loaded.model.logits(window) for window in text.windows] for text in watched]
+    finally:
+        loaded.model.close()
+
+
 def compare_texts(
     bundle: Bundle,
     precision: str,
     texts: Sequence[TokenizedText],
     reference: Sequence[Sequence[Floats]],
     progress: Progress,
+    gold: Sequence[frozenset[str]] | None = None,
 ) -> TextAgreement:
-    """Compare one precision with the answers of PyTorch to the same windows."""
-    loaded = load(Origin(bundle.path, LoadOptions(precision=precision, threads=1)), task_of(bundle.head))
-    try:
-        watched = counting(texts, progress, precision, total=len(texts), what="texts")
-        found = [[loaded.model.logits(window) for window in text.windows] for text in watched]
-    finally:
-        loaded.model.close()
+    """Compare one precision with the answers of PyTorch to the same windows, and with the labels of annotators."""
+    found = answers_of(bundle, precision, texts, progress)
     worst, windows = 0.0, 0
     for ours, theirs in zip(found, reference, strict=True):
         windows += len(ours)
         worst = max(worst, float(np.abs(np.stack(ours) - np.stack(theirs)).max()))
     if isinstance(bundle.head, Scoring):
-        return _labels(bundle.head, texts, found, reference, (len(texts), windows, worst))
+        agreement = _labels(bundle.head, texts, found, reference, (len(texts), windows, worst))
+        return agreement if gold is None else _scored(agreement, bundle.head, texts, found, reference, gold)
     return _cosines(bundle, texts, found, reference, (len(texts), windows, worst))
 
 
@@ -157,6 +173,33 @@ def _labels(
         change = max(change, float(np.abs(a - b).max()))
         same += chosen(label_scores(a, scoring)) == chosen(label_scores(b, scoring))
     return TextAgreement(*counts, agreement=same / len(texts), max_score_change=change)
+
+
+def _scored(
+    agreement: TextAgreement,
+    scoring: Scoring,
+    texts: Sequence[TokenizedText],
+    found: Sequence[Sequence[Floats]],
+    reference: Sequence[Sequence[Floats]],
+    gold: Sequence[frozenset[str]],
+) -> TextAgreement:
+    ours, theirs = (
+        micro_f1(
+            [
+                chosen(label_scores(merge_logits(one, text.tokens, scoring), scoring))
+                for text, one in zip(texts, side, strict=True)
+            ],
+            gold,
+        )
+        for side in (found, reference)
+    )
+    return replace(agreement, f1=ours, f1_loss=theirs - ours)
+
+
+def micro_f1(found: Sequence[frozenset[str]], gold: Sequence[frozenset[str]]) -> float:
+    """F1 of all labels of all texts together; the accuracy where every text has one."""
+    hits = sum(len(a & b) for a, b in zip(found, gold, strict=True))
+    return 2 * hits / max(1, sum(map(len, found)) + sum(map(len, gold)))
 
 
 def chosen(scores: Sequence[LabelScore]) -> frozenset[str]:
@@ -245,6 +288,7 @@ def check_text_limits(precision: str, found: TextAgreement, limits: TextLimits) 
         ("min-agreement", found.agreement, limits.min_agreement, 1),
         ("max-score-change", found.max_score_change, limits.max_score_change, -1),
         ("min-cosine", found.cosine_mean, limits.min_cosine, 1),
+        ("max-f1-loss", found.f1_loss, limits.max_f1_loss, -1),
     ]
     for name, value, limit, sign in rows:
         if value is not None and limit is not None and sign * value < sign * limit:

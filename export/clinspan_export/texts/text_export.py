@@ -11,6 +11,7 @@ from clinspan.bundle.hub_folder import max_content_tokens
 from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import Bundle
 from clinspan.bundle.tasks import ANSWERS, task_of, width_of
+from clinspan.documents.labelled import LabelledText
 from clinspan.text.merge import Scoring
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
@@ -43,6 +44,7 @@ from clinspan_export.texts.text_compare import (
     tokenized_texts,
     torch_texts,
 )
+from clinspan_export.texts.tune_merge import tune_merge
 from clinspan_export.verify.samples import OWN_SAMPLES, own_samples
 
 _CALIBRATION_TEXTS = 64
@@ -57,13 +59,19 @@ class TextChecks:
     Attributes:
         texts: texts or pairs; none for a few notes of our own.
         source: name of these texts in reports.
+        gold: labels that annotators gave each of them; None where nobody did.
         limits: limits beyond which the export fails.
+        tune_on: texts with labels, to choose on how windows are merged; none to keep what the checkpoint says.
+        tune_source: their name, for the manifest.
         files: where the texts were read from, which the export must not replace.
     """
 
     texts: Sequence[Text] = ()
     source: str = OWN_SAMPLES
+    gold: Sequence[frozenset[str]] | None = None
     limits: TextLimits = field(default_factory=TextLimits)
+    tune_on: Sequence[LabelledText] = ()
+    tune_source: str = ""
     files: tuple[Path, ...] = ()
 
 
@@ -104,7 +112,9 @@ def export_texts(
     check_precisions(precisions)
     check_target(target, [source, *checks.files], force=force)
     made = [name for name in FILES if name in {"fp32", *precisions}]
-    stage = stages(progress, total=4 + len(made))
+    stage = stages(progress, total=4 + len(made) + bool(checks.tune_on))
+    if checks.limits.max_f1_loss is not None and checks.gold is None:
+        raise ExportError("--max-f1-loss needs --notes with labels: loss is measured against them")
     stage(f"loading {source}")
     checkpoint = load_text_checkpoint(source, trust or Trust(), overrides)
     progress(describe_head(checkpoint))
@@ -213,6 +223,9 @@ def _judge(
     stage("comparing the fp32 graph with PyTorch on single tokens, full windows and padded batches")
     assert width_of(bundle.head) > 0
     check_text_shapes(checkpoint, bundle)
+    if checks.tune_on:
+        stage(f"choosing how windows are merged on {len(checks.tune_on)} texts ({checks.tune_source})")
+        bundle = tune_merge(bundle, checks.tune_on, source=checks.tune_source, progress=progress)
     stage(f"comparing with PyTorch on {len(checks.texts)} texts ({checks.source})")
     texts = tokenized_texts(bundle, checks.texts)
     reference = torch_texts(checkpoint, bundle, texts, progress)
@@ -223,7 +236,7 @@ def _judge(
         "limits": asdict(checks.limits),
     }
     for precision in bundle.models:
-        found = compare_texts(bundle, precision, texts, reference, progress)
+        found = compare_texts(bundle, precision, texts, reference, progress, checks.gold)
         progress(f"{precision}: {found.line()}")
         # fp32 is held to the original also where it does not stay.
         check_text_limits(precision, found, checks.limits if precision in precisions else TextLimits())

@@ -136,7 +136,17 @@ def read_tuning_notes(path: Path) -> list[Document]:
         ExportError: they cannot be read, or the file's name, its folder's or an id of a note says test.
     """
     samples = read_samples(path)
-    found = next((sample.id for sample in samples if _TEST.search(sample.id)), None)
+    refuse_test_set(path, [sample.id for sample in samples])
+    return samples
+
+
+def refuse_test_set(path: Path, ids: Sequence[str]) -> None:
+    """Refuse to tune on a test set.
+
+    Raises:
+        ExportError: the file's name, its folder's or an id of a note says test.
+    """
+    found = next((name for name in ids if _TEST.search(name)), None)
     if _TEST.search(path.name) or path.parent.name.lower() in ("test", "tests"):
         found = path.name
     if found is not None:
@@ -144,7 +154,6 @@ def read_tuning_notes(path: Path) -> list[Document]:
             f"{path} looks like a test set ({found!r} says so): tune on a development set, or what the test set "
             "measures afterwards is worth nothing"
         )
-    return samples
 
 
 def tune(

@@ -11,6 +11,7 @@ import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,24 @@ def read_labelled(path: str | Path, *, label_field: str | None = None) -> Iterat
         raise InputError(f"{path}: cannot tell its format by its name; expected .jsonl, .csv or .tsv")
     for number, (where, row) in enumerate(rows, start=1):
         yield _parse(row, where, str(number), label_field)
+
+
+# Fields of entities: a row with one of them has labels of parts of its text, if any.
+_OF_ENTITIES = {"entities", "spans", "ents", "tokens", "annotations", "textSegmentAnnotations"}
+
+
+def holds_labels(path: str | Path) -> bool:
+    """Tell whether a file is one of whole texts with labels, by its rows up to the first that has a label."""
+    path = Path(path)
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    if not path.is_file() or suffix not in (".jsonl", *_TABLES):
+        return False
+    try:
+        if suffix == ".jsonl" and any(_OF_ENTITIES & row.keys() for _, row in islice(read_objects(path), 1)):
+            return False
+        return any(one.labels for one in read_labelled(path))
+    except InputError:
+        return False
 
 
 def _table(path: Path, delimiter: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

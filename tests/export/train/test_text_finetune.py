@@ -17,9 +17,9 @@ from clinspan.documents.labelled import LabelledText
 from clinspan.errors import InputError
 from clinspan.text.merge import Scoring, merge_logits
 from clinspan_export.cli.main import main
+from clinspan_export.texts.thresholds import best_threshold, choose_thresholds
 from clinspan_export.train.text_finetune import TextRow, _Run, finetune_texts
 from clinspan_export.train.text_settings import TextSettings
-from clinspan_export.train.thresholds import best_threshold, choose_thresholds
 
 pytestmark = pytest.mark.export
 FILLER = " ".join(tiny_checkpoints.LINES[1:4]) * 2
