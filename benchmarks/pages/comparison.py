@@ -7,7 +7,7 @@ from benchmarks.peers import FLOOR, OURS
 from benchmarks.run.record import rows
 
 _FASTER = "clinspan int8 is faster by"
-_SUMMARY = {
+SUMMARY = {
     OURS: "clinspan int8",
     "transformers_fp32": "transformers pipeline, torch fp32",
     "transformers_bf16": "transformers pipeline, torch bf16",
@@ -29,7 +29,7 @@ def summary() -> str:
             f"{wait[name]['short']['p50_ms']:.0f}",
             f"{start[name]['first_spans_s']:.2f}",
         )
-        for name, shown in _SUMMARY.items()
+        for name, shown in SUMMARY.items()
         if name in speed and name in wait and name in start
     ]
     return table(("", "notes, thousand characters/s", "short message, ms", "first spans after, s"), lines)

@@ -14,6 +14,7 @@ from benchmarks.run.harness import ROOT
 from benchmarks.run.record import rows
 
 FOLDER = ROOT / "docs" / "evidence" / "img"
+_BEST = '"best": with the best settings that its documentation names; without: at its defaults'
 _OURS, _OTHERS = "#0b6e4f", "#9aa5b1"
 
 
@@ -32,7 +33,7 @@ def draw_all() -> None:
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, draw in PLOTS.items():
-        figure, axes = plt.subplots(figsize=(7, 3.6))
+        figure, axes = plt.subplots(figsize=(7, 3.9))
         try:
             draw(axes)
         except LookupError:
@@ -45,21 +46,21 @@ def draw_all() -> None:
 
 
 def throughput(axes: Any) -> None:
-    """A bar for each variant."""
+    """Draw a bar for each variant."""
     found = {name: row["kchars_per_s"] for name, row in rows("throughput").items()}
-    _bars(axes, found, "thousand characters a second, two cores (longer is better)")
+    _bars(axes, found, "thousand characters a second on two cores (more is better)", digits=1)
 
 
 def coldstart(axes: Any) -> None:
-    """A bar for each variant."""
+    """Draw a bar for each variant."""
     found = {name: row["first_spans_s"] for name, row in rows("coldstart").items()}
-    _bars(axes, found, "seconds from the start of a process to the first spans (shorter is better)")
+    _bars(axes, found, "seconds from the start of a process to its first spans (less is better)", digits=2)
 
 
 def latency(axes: Any) -> None:
-    """A bar for each variant."""
+    """Draw a bar for each variant."""
     found = {name: row["short"]["p50_ms"] for name, row in rows("latency").items()}
-    _bars(axes, found, "ms for a short message, median (shorter is better)")
+    _bars(axes, found, "milliseconds for a short message, median (less is better)", digits=0)
 
 
 def growth(axes: Any) -> None:
@@ -71,16 +72,19 @@ def growth(axes: Any) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("characters of one note")
     axes.set_ylabel("thousand characters a second")
-    axes.legend(frameon=False)
+    axes.xaxis.set_major_formatter(lambda characters, _: f"{characters:,.0f}")
+    axes.legend(frameon=False, loc="center right")
 
 
-def _bars(axes: Any, found: dict[str, float], title: str) -> None:
+def _bars(axes: Any, found: dict[str, float], measure: str, *, digits: int) -> None:
+    """Draw a bar for each variant, all with the same number of digits; the axis says what is measured."""
     order = sorted(found, key=lambda name: found[name])
     colours = [_OURS if name == OURS else _OTHERS for name in order]
     bars = axes.barh(range(len(order)), [found[name] for name in order], color=colours)
-    axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8)
+    axes.bar_label(bars, fmt=f"%.{digits}f", padding=3, fontsize=8)
     axes.set_yticks(range(len(order)), [label(name) for name in order])
-    axes.set_title(title, fontsize=9, loc="left")
+    note = f"\n{_BEST}" if any(name.endswith("_best") for name in order) else ""
+    axes.set_xlabel(f"{measure}{note}", loc="left")
 
 
 PLOTS: dict[str, Callable[[Any], None]] = {

@@ -23,6 +23,12 @@ class Question(NamedTuple):
 
 _PEERS = "--bundle BUNDLE --checkpoint CHECKPOINT --notes DIR"
 QUESTIONS = {
+    "headline": Question(
+        "comparison",
+        "headline",
+        "--work DIR",
+        "How fast is it, beside what people would use instead? (makes its own model and notes)",
+    ),
     "throughput": Question(
         "comparison",
         "throughput",

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.pages.comparison import SUMMARY, summary
 from benchmarks.peers import CORE, FLOOR, MADE_FIRST, PEERS, measure
+from benchmarks.run import record
 from benchmarks.run.harness import Answer, ask, in_turn, medians, options_parser
-from benchmarks.run.models import LARGE, made_bundle, made_checkpoint
+from benchmarks.run.models import LARGE, headline_model, made_bundle, made_checkpoint
+from benchmarks.run.notes import made_notes
 from benchmarks.run.record import save
 
 _AT_GATORTRON_SIZE = (
@@ -71,6 +74,33 @@ def memory(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     extra = {"repeats": options.repeats, "long_characters": options.long_characters, "every": options.every}
     _compare("memory", options, options.threads[0], extra)
+
+
+def headline(arguments: Sequence[str]) -> None:
+    """Make the headline model and notes, measure the front page's table on them, and print it.
+
+    python -m benchmarks headline --work DIR                     40 minutes for two rounds, all variants
+    ... --notes NOTES --variants clinspan_int8 transformers_fp32       other notes, fewer variants
+
+    WORK keeps what is made (1 GB): a BERT-base with random weights, its bundle, 40 notes of our own sentences. Results are
+    left in WORK/results; `python -m benchmarks tables` shows the ones that the pages are made of.
+    """
+    parser = options_parser(headline.__doc__, "work", "rounds", "name")
+    _add_peers(parser)
+    parser.add_argument("--notes", help="folder of .txt notes (default: made in WORK)")
+    parser.set_defaults(rounds=2)
+    options = parser.parse_args(arguments)
+    work = Path(options.work)
+    checkpoint, bundle = headline_model(work)
+    options.notes = options.notes or str(made_notes(work / "notes"))
+    options.checkpoint, options.bundle = str(checkpoint), str(bundle)
+    record.RESULTS = work / "results"
+    options.variants = options.variants or list(SUMMARY)
+    threads, every = options.threads[0], {"every": options.every}
+    _compare("throughput", options, threads, every)
+    _compare("latency", options, threads, {**every, "calls": 8})
+    _compare("coldstart", options, threads, {})
+    print(summary())
 
 
 def gatortron(arguments: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clinspan.bundle.loading import STARTER
+
 ENTITIES = ("PROBLEM", "TEST", "TREATMENT", "DRUG", "DOSE", "FREQUENCY", "ANATOMY")
 _ROBERTA = {"max_position_embeddings": 514, "type_vocab_size": 1}
 _BASE = {
@@ -72,6 +74,26 @@ def made_checkpoint(
     getattr(transformers, f"{kind}ForTokenClassification")(config).save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(tokenizer, model_max_length=512).save_pretrained(folder)
     return folder
+
+
+def headline_model(work: Path) -> tuple[Path, Path]:
+    """Make the model of the headline table: BERT-base, 15 labels, random weights, the starter's vocabulary.
+
+    Returns:
+        Its checkpoint and its bundle, with fp32 and int8.
+    """
+    checkpoint = work / "bert-base"
+    if not checkpoint.is_dir():
+        from transformers import PreTrainedTokenizerFast
+
+        names = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+        lent = PreTrainedTokenizerFast(
+            tokenizer_file=str(STARTER / "tokenizer.json"),
+            **{f"{name}_token": token for name, token in names.items()},
+        )
+        lent.save_pretrained(work / "tokenizer")
+        made_checkpoint(checkpoint, "Bert", work / "tokenizer", {"vocab_size": len(lent)})
+    return checkpoint, made_bundle(checkpoint, work / "bundle", ("fp32", "int8"))
 
 
 def made_bundle(checkpoint: Path, folder: Path, precisions: Sequence[str]) -> Path:

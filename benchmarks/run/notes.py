@@ -1,4 +1,4 @@
-"""Texts to read: a short message, the notes of a folder, and made-up daily notes that copy each other."""
+"""Texts to read: a short message, the notes of a folder, and notes that are made up."""
 
 from __future__ import annotations
 
@@ -33,6 +33,24 @@ COPIED = 0.6
 def read_notes(folder: str, every: int = 1) -> list[str]:
     """Read a folder's .txt notes by name, or only every second, third ... of them."""
     return [path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.txt"))[::every]]
+
+
+def made_notes(folder: Path, count: int = 40) -> Path:
+    """Write notes of our own sentences, in lengths from 850 to 5,700 characters; the same ones every time.
+
+    Speed depends on how long notes are and where their lines and sentences end, not on what they say.
+    """
+    import random
+
+    chance = random.Random(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        length = 850 + (5700 - 850) * number // (count - 1)
+        lines: list[str] = []
+        while sum(map(len, lines)) < length:
+            lines += [chance.choice(_HEADINGS), " ".join(chance.sample(_FINDINGS, chance.randint(1, 5))), ""]
+        (folder / f"{number + 1:02}.txt").write_text("\n".join(lines)[:length], encoding="utf-8")
+    return folder
 
 
 def daily_notes(days: int, seed: int = 0) -> list[str]:

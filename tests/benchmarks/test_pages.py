@@ -56,4 +56,4 @@ def test_a_question_says_how_it_is_asked(name: str, capsys: pytest.CaptureFixtur
 def test_a_question_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown name ends with status 2, and the names that there are."""
     assert command.main(["speed"]) == 2
-    assert capsys.readouterr().err.startswith("no question speed: expected throughput, ")
+    assert capsys.readouterr().err.startswith("no question speed: expected headline, throughput, ")
