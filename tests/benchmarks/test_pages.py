@@ -33,7 +33,8 @@ def test_a_command_that_a_page_names_exists(page: Path) -> None:
     """`python -m benchmarks NAME` is followed by a question, by what makes pages, or by options."""
     text = page.read_text(encoding="utf-8")
     assert not re.findall(
-        r"python benchmarks/\S*|python -m benchmarks\.(?!run\.worker|questions\.texts\.recipes)\S*", text
+        r"python benchmarks/\S*|python -m benchmarks\.(?!run\.worker|questions\.texts\.(?:recipes|usual))\S*",
+        text,
     )
     named = set(re.findall(r"python -m benchmarks ([a-z_]+)", text))
     assert named <= {*QUESTIONS, *command.PAGES}
