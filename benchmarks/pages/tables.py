@@ -23,6 +23,7 @@ PAGES = (
     ROOT / "docs" / "evidence" / "performance.md",
     ROOT / "docs" / "evidence" / "architectures.md",
     ROOT / "docs" / "clinical.md",
+    ROOT / "docs" / "classify.md",
     ROOT / "docs" / "embed.md",
     ROOT / "benchmarks" / "README.md",
 )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 Answer = dict[str, Any]
@@ -40,7 +39,7 @@ def _optimum(settings: Answer, *, file: str) -> Score:
     from optimum.onnxruntime import ORTModelForSequenceClassification
 
     model = ORTModelForSequenceClassification.from_pretrained(
-        Path(settings["bundle"], "onnx"), file_name=file, config=_config(transformers, settings)
+        settings["bundle"], subfolder="onnx", file_name=file, config=_config(transformers, settings)
     )
     return _pipeline(transformers, model, settings["checkpoint"], batch=1)
 

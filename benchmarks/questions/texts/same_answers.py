@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("bundle")
     parser.add_argument("test")
     parser.add_argument("--extra", help="more texts with labels, such as those of dev")
+    parser.add_argument("--usual", help="a checkpoint of the same base that was trained the usual way")
     parser.add_argument("--label-field", help="field that holds the labels")
     parser.add_argument("--name", default="labels_kept", help="of the file of results")
     options = parser.parse_args(arguments)
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str]) -> None:
     answers = {"transformers_fp32": of_transformers(options.checkpoint, texts, names)}
     for precision in bundle.models:
         answers[f"clinspan_{precision}"] = of_bundle(options.bundle, precision, texts, bundle.max_window)
+    if options.usual:
+        answers["transformers_usual_training"] = of_transformers(options.usual, texts, names)
     reference, kept = answers["transformers_fp32"], answers["clinspan_fp32"][: len(test)].argmax(1)
     rows: list[dict[str, Any]] = []
     for variant, scores in answers.items():
