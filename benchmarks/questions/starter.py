@@ -29,6 +29,7 @@ from clinspan_export.starter.measure import (
     against,
     as_markdown,
     by_window,
+    calibration,
     measure,
     test_sets,
 )
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str]) -> None:
         summary = {}
     summary["demonstrations_exact"] = figures["demonstrations_exact"]
     summary["by_window"] = by_window(options.bundle, sets["notes, kept aside"])
+    summary["calibration"] = calibration(options.bundle, sets["notes, kept aside"])
     summary["abbreviations"] = abbreviations(options.bundle)
     compared = {name: sets[name] for name in MEDICATION_SETS}
     if options.medication:

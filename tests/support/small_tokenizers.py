@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def wordpiece(texts: Iterable[str], *, lowercase: bool = True) -> Tokenizer:
-    """As in BERT."""
+def wordpiece(texts: Iterable[str], *, lowercase: bool = True, line_ends: bool = False) -> Tokenizer:
+    """As in BERT, with a token for the line end where asked."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=SPECIAL, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.decoder = decoders.WordPiece()
+    if line_ends:
+        tokenizer.add_tokens([AddedToken("\n", normalized=False)])
     return _framed(tokenizer)
 
 

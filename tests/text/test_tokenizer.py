@@ -23,6 +23,7 @@ from clinspan.text.tokenizer import Tokenizer
 FAMILIES: dict[str, Callable[..., object]] = {
     "wordpiece": small_tokenizers.wordpiece,
     "wordpiece-cased": lambda texts: small_tokenizers.wordpiece(texts, lowercase=False),
+    "wordpiece-line-ends": lambda texts: small_tokenizers.wordpiece(texts, line_ends=True),
     "byte-bpe": small_tokenizers.byte_bpe,
     "byte-bpe-prefix-space": lambda texts: small_tokenizers.byte_bpe(texts, add_prefix_space=True),
     "unigram": small_tokenizers.unigram,

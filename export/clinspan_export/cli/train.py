@@ -44,6 +44,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--window", type=int, default=DEFAULT_WINDOW, help=f"tokens per window ({DEFAULT_WINDOW})")
     add("--patience", type=int, default=4, help="epochs without a better score before stopping (4)")
     add("--seed", type=int, default=0, help="start of all random numbers (0)")
+    add("--line-ends", action="store_true", help="a token for the line end, where the tokenizer drops it")
     add("--device", default="cpu", help="cpu or cuda (cpu)")
     add("--threads", type=int, help="cores to use (default: all)")
     add_reading_flags(parser)
@@ -52,7 +53,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _plan(options: argparse.Namespace) -> TrainingPlan:
     settings = TrainingSettings(
         learning_rate=options.learning_rate, batch_tokens=options.batch_tokens, window=options.window,
-        patience=options.patience, average=0.98, seed=options.seed,
+        patience=options.patience, average=0.98, seed=options.seed, line_ends=options.line_ends,
     )  # fmt: skip
     return TrainingPlan(
         data=options.train, development=options.dev, format=options.data_format, rules=reading_rules(options), base=options.base,

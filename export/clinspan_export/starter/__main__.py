@@ -10,8 +10,8 @@ from pathlib import Path
 from clinspan.errors import ClinspanError
 from clinspan_export.exporter import Overrides, export
 from clinspan_export.starter.card import write_card
-from clinspan_export.starter.measure import MEDICATION_SETS, measure, test_sets, write
-from clinspan_export.starter.training import train
+from clinspan_export.starter.measure import MEDICATION_SETS, calibration, measure, test_sets, write
+from clinspan_export.starter.training import chosen, train
 from clinspan_export.train.recipe import default_base
 
 _DATA = Path("tests/data")
@@ -75,9 +75,10 @@ def _run(options: argparse.Namespace) -> None:
         print(f"compared    {full}\nfigures     {options.out / 'medication.json'}")
         return
     figures = measure(full, sets)
+    figures["calibration"] = calibration(full, sets["notes, kept aside"])
     write(options.out / "starter.json", figures)
     export(str(checkpoint), shipped, precisions=("int8",), overrides=told, force=True, progress=_say)
-    write_card(shipped / "README.md", figures)
+    write_card(shipped / "README.md", figures, chosen(checkpoint)["temperature"])
     print(f"starter     {shipped}\nfigures     {options.out / 'starter.json'}")
 
 

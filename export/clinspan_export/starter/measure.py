@@ -8,9 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clinspan.documents.document import Document
 from clinspan.documents.find import find
 from clinspan.documents.formats import jsonl
+from clinspan.documents.label_scores.measures import reliability_of
 from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
 from clinspan_export.starter.notes import annotated_notes
@@ -107,6 +110,26 @@ def by_window(bundle: Path, documents: Sequence[Document]) -> dict[str, Any]:
                 evaluate(clinical, find(recognizer, clinical)).micro["exact"].f1, 4
             )
     return found
+
+
+def calibration(bundle: Path, documents: Sequence[Document]) -> dict[str, Any]:
+    """Say how far the score of a span is from the share of such spans that are exact, on documents with all ten labels.
+
+    Returns:
+        The expected calibration error (ten equal bins, each weighed by its spans) and the bins: score, share exact, spans.
+    """
+    sure, right = [], []
+    with Recognizer.load(bundle) as recognizer:
+        for document, spans in zip(documents, recognizer.pipe(d.text for d in documents), strict=True):
+            gold = {(entity.start, entity.end, entity.label) for entity in document.entities}
+            sure += [span.score for span in spans]
+            right += [(span.start, span.end, span.label) in gold for span in spans]
+    bins = reliability_of(np.array(sure), np.array(right))
+    error = sum(one.count * abs(one.sure - one.right) for one in bins) / len(sure)
+    return {
+        "calibration_error": round(error, 4),
+        "bins": [[round(one.sure, 3), round(one.right, 3), one.count] for one in bins],
+    }
 
 
 def abbreviations(bundle: Path) -> dict[str, Any]:

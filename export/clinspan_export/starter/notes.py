@@ -8,11 +8,15 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from clinspan.documents.document import Document, Entity
 from clinspan.textfiles import read_objects
 from clinspan_export.starter.sources import check_annotated
+
+# Shares of texts whose lines are wrapped, and that stand on one line.
+_WRAPPED, _FLAT = 0.12, 0.06
 
 PARTS = ("training", "development", "kept aside")
 _SOURCES = ("aci_bench", "mts_dialog", "primock57")
@@ -106,3 +110,23 @@ def pieces(document: Document, rng: random.Random, *, most: int = 900) -> Iterat
         if any(map(str.isalpha, text)):
             yield Document(f"{document.id}/{start}", text, inside, document.labels)
         start, wanted = end, rng.randint(20, most)
+
+
+def relined(document: Document, rng: random.Random) -> Document:
+    """The same text, wrapped at some width or put on one line every now and then, as pasting does; no offset changes."""
+    draw = rng.random()
+    if draw < _WRAPPED:
+        return replace(document, text=_wrap(document.text, rng.randint(50, 100)))
+    if draw < _WRAPPED + _FLAT:
+        return replace(document, text=document.text.replace("\n", " "))
+    return document
+
+
+def _wrap(text: str, width: int) -> str:
+    lines = []
+    for line in text.split("\n"):
+        while len(line) > width and (cut := line.rfind(" ", 1, width)) > 0:
+            lines.append(line[:cut])
+            line = line[cut + 1 :]
+        lines.append(line)
+    return "\n".join(lines)

@@ -44,7 +44,7 @@ def documents(
     write = _writer(products, words, rng)
     kinds: Sequence[Callable[[Write, random.Random], list[Piece]]] = (
         _order, _order, _list, _list, _sentences, _sentences, _paragraph, _paragraph, _story, _story, _prose, _note, _note,
-        _lines, _lines, _lines, _long_note, _long_note,
+        _lines, _lines, _lines, _hurried, _hurried, _long_note, _long_note,
     )  # fmt: skip
     for _ in range(count):
         pieces = rng.choice(kinds)(write, rng)
@@ -148,9 +148,20 @@ def _lines(write: Write, rng: random.Random) -> list[Piece]:
     return [*(heading if rng.random() < 0.5 else []), *_join(("<note_line>",), rng.randint(1, 5), write, rng)]
 
 
+def _hurried(write: Write, rng: random.Random) -> list[Piece]:
+    bullet, pieces = rng.choice(BULLETS), []
+    for _ in range(rng.randint(3, 14)):
+        pieces += [
+            Piece(bullet, ""),
+            *_capital(write("<hurried_line>"), rng),
+            Piece(rng.choice(("\n", "\n", "\n", "\n\n")), ""),
+        ]
+    return pieces
+
+
 def _long_note(write: Write, rng: random.Random) -> list[Piece]:
     """Many sections of any kind, so that a long text means nothing."""
-    kinds = (_lines, _lines, _lines, _lines, _list, _prose, _sentences, _paragraph)
+    kinds = (_lines, _lines, _lines, _lines, _hurried, _list, _prose, _sentences, _paragraph)
     pieces: list[Piece] = []
     for _ in range(rng.randint(5, 12)):
         pieces += rng.choice(kinds)(write, rng)

@@ -16,18 +16,20 @@ from clinspan.documents.document import Document, Entity
 from clinspan.documents.formats import jsonl
 from clinspan_export.quiet import Progress
 from clinspan_export.starter import sources
-from clinspan_export.starter.balance import balance
-from clinspan_export.starter.notes import annotated_notes, pieces, renamed, written_notes
+from clinspan_export.starter.balance import balance, temper
+from clinspan_export.starter.notes import annotated_notes, pieces, relined, renamed, written_notes
 from clinspan_export.starter.products import read_products, write_name
 from clinspan_export.starter.synthetic import documents
 from clinspan_export.train.finetune import finetune
 from clinspan_export.train.settings import TrainingSettings
 
-SETTINGS = TrainingSettings(epochs=3, learning_rate=3e-4, batch_tokens=2048, window=190, average=0.99)
+SETTINGS = TrainingSettings(
+    epochs=3, learning_rate=3e-4, batch_tokens=2048, window=190, average=0.99, line_ends=True
+)
 # How often each epoch sees a case report and a note, whole or in pieces: there are few, and they are the hardest to learn.
 _REPORTS = 2
-_NOTES = 4
-_WRITTEN = 10
+_NOTES = 3
+_WRITTEN = 3
 _SYNTHETIC = 4500
 _SEED = 20
 
@@ -75,11 +77,18 @@ def train(
     outcome = finetune(
         rows, watched, base, out, labels=labels, settings=settings, resume=True, progress=progress
     )
-    constant = 0.0
+    settled = {}
     if not medication_only:
-        constant = balance(out, watched["notes"], window=settings.window, progress=progress)
-    trained = {"recipe": recipe, "outcome": asdict(outcome), "clinical_logits_less": constant}
+        seen, window = watched["notes"], settings.window
+        settled["clinical_logits_less"] = balance(out, seen, window=window, progress=progress)
+        settled["temperature"] = temper(out, seen, window=window, progress=progress)
+    trained = {"recipe": recipe, "outcome": asdict(outcome), **settled}
     record.write_text(json.dumps(trained, indent=1) + "\n", encoding="utf-8")
+
+
+def chosen(checkpoint: Path) -> dict[str, float]:
+    """Read what was chosen on development documents after training: `clinical_logits_less` and `temperature`."""
+    return json.loads((checkpoint / _RECORD).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
 
 
 def gather(corpora: Path, notes: Path) -> list[Document]:
@@ -96,12 +105,13 @@ def gather(corpora: Path, notes: Path) -> list[Document]:
     names = sorted({write_name(product, rng) for product in products})
     written = [renamed(note, names, rng) for note in _WRITTEN * written_notes()]
     real = _NOTES * annotated_notes(corpora, notes, "training")
-    return [
+    texts = [
         *_whole_and_cut(_REPORTS * reports, rng),
         *sources.adverse_events(corpora, "train"),
         *_whole_and_cut([*written, *real], rng),
         *synthetic,
     ]
+    return [relined(document, rng) for document in texts]
 
 
 def _whole_and_cut(texts: Sequence[Document], rng: random.Random) -> Iterator[Document]:

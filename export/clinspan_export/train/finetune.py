@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel
+from tokenizers import AddedToken
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from clinspan.documents.document import Document
 from clinspan.documents.find import entities
@@ -76,6 +83,8 @@ def finetune(
     if loses_case(reader):
         progress(f"warning: {base}: {LOSES_CASE}")
     model = _model(base, bio_classes(labels)).to(device)
+    if settings.line_ends:
+        _learn_line_ends(model, reader)
     # The runtime's own reading of the tokenizer: what is trained on is what will be asked.
     reader.save_pretrained(out)
     tokenizer = Tokenizer(out / "tokenizer.json")
@@ -122,6 +131,19 @@ def _model(base: str | Path, classes: Sequence[str]) -> PreTrainedModel:
     if hasattr(config, "attention_probs_dropout_prob"):
         config.attention_probs_dropout_prob = 0.0  # lets torch fuse the attention: a fifth faster on a CPU
     return AutoModelForTokenClassification.from_pretrained(base, config=config, ignore_mismatched_sizes=True)
+
+
+def _learn_line_ends(model: PreTrainedModel, reader: PreTrainedTokenizerBase) -> None:
+    """Give a tokenizer that drops line ends a token for them; its embedding begins as that of the full stop."""
+    if len(reader("a\nb", add_special_tokens=False).input_ids) > len(
+        reader("a b", add_special_tokens=False).input_ids
+    ):
+        return
+    stop = reader.convert_tokens_to_ids(".")
+    reader.add_tokens([AddedToken("\n", normalized=False)])
+    embeddings = model.resize_token_embeddings(len(reader), mean_resizing=False)
+    with torch.no_grad():
+        embeddings.weight[-1] = embeddings.weight[stop]
 
 
 def _batches(

@@ -21,6 +21,7 @@ class TrainingSettings:
         patience: epochs without a better development F1 that end the training.
         average: decay of the running mean of the weights, which is measured and saved; 0 for the weights themselves.
         seed: of the classifier's first weights, dropout and the order of batches.
+        line_ends: give the tokenizer a token for the line end, where it drops them: lists and headings of notes are lines.
 
     Raises:
         InputError: a number is out of range.
@@ -34,6 +35,7 @@ class TrainingSettings:
     patience: int = 3
     average: float = 0.0
     seed: int = 0
+    line_ends: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_tokens", "window", "patience"):

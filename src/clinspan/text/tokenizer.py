@@ -46,6 +46,8 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 # word after it and collapse runs of whitespace, some of which only appear when a rare character is
 # normalized: for them it is a single space among common characters.
 _SEAM_WORDPIECE = re.compile(r"[ \t\r\n]")
+# A WordPiece tokenizer with a token for the line end is cut after the whitespace, so that such a token follows its word.
+_SEAM_LINES = re.compile(r"(?<=[ \t\r\n])(?=\w)")
 _COMMON = "0-9A-Za-z\u00c0-\u024f\u0386-\u03ff\u0400-\u04ff"
 _SEAM = re.compile(f"(?<=[{_COMMON}.,;:!?)%]) (?=[{_COMMON}])")
 
@@ -101,6 +103,7 @@ class Tokenizer:
         self._drops_characters = "Precompiled" in str(backend.normalizer)
         self._knows_words = type(backend.model).__name__ == "WordPiece"
         self._by_whitespace = words == "whitespace"
+        self._knows_blanks = any(token.content.isspace() for token in added.values())
         self._encode_piece(_RARE, 0, len(_RARE))  # fails now rather than on the first note with such a word
 
     def encode(self, note: str, *, between: Callable[[], None] = lambda: None) -> Encoding:
@@ -170,7 +173,7 @@ class Tokenizer:
 
         A text without spaces, in ideographs say, may have no such place: then it is cut between two characters.
         """
-        seam = _SEAM_WORDPIECE if self._knows_words else _SEAM
+        seam = _SEAM if not self._knows_words else _SEAM_LINES if self._knows_blanks else _SEAM_WORDPIECE
         spaces = (found.start() for found in seam.finditer(note, place, place + _FARTHEST))
         for cut in islice(spaces, _TRIES):
             if self._is_seam(note, cut):
@@ -225,8 +228,14 @@ class Tokenizer:
             offsets[lone, 1] = np.where(is_blank(codes)[offsets[lone, 0]], offsets[lone, 1], offsets[lone, 0])
             offsets, leads = trim(offsets, codes, word_ids)
             word_ids = number_words(offsets, codes, leads, by_whitespace=self._by_whitespace)
-        elif self._by_whitespace:
-            word_ids = number_words(offsets, codes, np.zeros(n, dtype=np.bool_), by_whitespace=True)
+        else:
+            if self._knows_blanks:
+                offsets, _ = trim(offsets, codes, word_ids)
+                seen = offsets[:, 0] < offsets[:, 1]
+                word_ids[seen] = np.unique(word_ids[seen], return_inverse=True)[1]
+                word_ids[~seen] = NO_WORD
+            if self._by_whitespace:
+                word_ids = number_words(offsets, codes, np.zeros(n, dtype=np.bool_), by_whitespace=True)
         # Kept at half the size: a note of 5 million characters has more than a million of them.
         short = ids.astype(np.int32)
         cuts = rate_cuts(offsets, word_ids, codes)

@@ -109,6 +109,32 @@ def test_learns_and_saves_what_it_measured(base: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "training_state.pt").exists()
 
 
+@pytest.mark.parametrize("line_ends", [True, False])
+def test_what_only_lines_tell_is_learnt_with_line_ends(base: Path, tmp_path: Path, line_ends: bool) -> None:
+    """The same word is an entity at the start of a line and none elsewhere: a tokenizer that drops line ends cannot tell."""
+    from clinspan_export.train.finetune import finetune
+
+    def made(count: int) -> list[Document]:
+        rng = np.random.default_rng(count)
+        words = [rng.choice(("she", "now", "daily"), size=rng.integers(1, 4)).tolist() for _ in range(count)]
+        gaps = ["\n" if rng.random() < 0.5 else " " for _ in range(count)]
+        texts = [(" ".join(before), gap) for before, gap in zip(words, gaps, strict=True)]
+        return [
+            Document(
+                str(n),
+                f"{before}{gap}zinc now",
+                (Entity(len(before) + 1, len(before) + 5, "DRUG"),) if gap == "\n" else (),
+            )
+            for n, (before, gap) in enumerate(texts)
+        ]
+
+    told = settings(epochs=40, patience=40, line_ends=line_ends)
+    outcome = finetune(
+        made(80), {"dev": made(30)}, base, tmp_path, labels=["DRUG"], settings=told, progress=silent
+    )
+    assert (outcome.best_score > 0.95) == line_ends
+
+
 def test_same_seed_same_scores(base: Path, tmp_path: Path) -> None:
     """Two runs with one seed score the same in every epoch, with another seed they do not."""
     from clinspan_export.train.finetune import finetune
