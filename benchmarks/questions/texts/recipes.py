@@ -28,7 +28,7 @@ class Recipe:
 
 
 # The same epochs and the same rate hold for the models that are trained the usual way. Only rqe has been measured: after two epochs
-# pubmedqa and codiesp, trained either way, had learned nothing yet but how common each label is, and so had phee after one.
+# codiesp, trained either way, and pubmedqa had learned nothing yet but how common each label is, nor had phee after one.
 RECIPES = {
     "phee": Recipe("classify/phee", "label", 3, ("--class-weights",)),
     "rqe": Recipe("pairs/rqe", "label", 1, ("--window", "254")),
