@@ -94,6 +94,12 @@ QUESTIONS = {
         "CHECKPOINT --notes DIR --gold FILE",
         "What does each step of quantization keep and cost?",
     ),
+    "pruning": Question(
+        "smaller.pruning",
+        "main",
+        "CHECKPOINT --calibrate TRAIN --dev DEV --test TEST --work DIR",
+        "What does a pruned model gain in speed and lose in F1, trained again or not?",
+    ),
     "starter": Question("starter", "main", "CORPORA BUNDLE", "What does the starter model get right?"),
     "architectures": Question(
         "architectures", "main", "", "What does the export of each architecture take and give?"

@@ -29,19 +29,21 @@ _LEAST_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Windows to look at and costs of units, which pruning needs before it takes anything out.
+    """What pruning needs before it takes anything out; good for any share.
 
     Attributes:
         windows: token ids, int64 (t,) each, special tokens included.
         costs: time of one head and of one neuron, as multiples of a neuron's.
+        information: of the units of each part, float64 (units,).
     """
 
     windows: Sequence[NDArray[np.int64]]
     costs: Mapping[str, float]
+    information: Sequence[NDArray[np.float64]]
 
 
 def look_at(loaded: Checkpoint, notes: Iterable[str], progress: Progress) -> Ranked:
-    """Read windows of some notes, and measure what the units of a model cost.
+    """Read windows of some notes, and find what the units of a model cost and give.
 
     Args:
         loaded: the original.
@@ -62,7 +64,12 @@ def look_at(loaded: Checkpoint, notes: Iterable[str], progress: Progress) -> Ran
     costs = unit_costs(parts)
     shown = ", ".join(f"one of its {kind} costs {cost:g}" for kind, cost in sorted(costs.items()))
     progress(f"pruning: {len(windows)} windows, {tokens:,} tokens; in time {shown}")
-    return Ranked(windows, costs)
+    return rank(loaded, windows, costs)
+
+
+def rank(loaded: Checkpoint, windows: Sequence[NDArray[np.int64]], costs: Mapping[str, float]) -> Ranked:
+    """Find what each unit of a model gives, over some windows."""
+    return Ranked(windows, costs, information(loaded.model, find_parts(loaded.model), windows))
 
 
 def prune(loaded: Checkpoint, ranked: Ranked, share: float) -> Checkpoint:
@@ -81,10 +88,9 @@ def prune(loaded: Checkpoint, ranked: Ranked, share: float) -> Checkpoint:
     """
     check_share(share)
     model = copy.deepcopy(loaded.model)
-    whole = sum(part.units * ranked.costs[part.kind] for part in find_parts(model))
     parts = find_parts(model)
-    found = information(model, parts, ranked.windows)
-    keep = choose([part.kind for part in parts], found, ranked.costs, share)
+    whole = sum(part.units * ranked.costs[part.kind] for part in parts)
+    keep = choose([part.kind for part in parts], ranked.information, ranked.costs, share)
     for part, units in zip(parts, keep, strict=True):
         take_out(part, units)
     refit(loaded.model, model, ranked.windows)

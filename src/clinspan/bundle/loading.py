@@ -11,7 +11,7 @@ from clinspan.bundle.hub_folder import cached_folder, is_hub_name
 from clinspan.bundle.load_options import LoadOptions, with_given
 from clinspan.bundle.manifest import Bundle, open_bundle
 from clinspan.bundle.model_file import ModelFile
-from clinspan.bundle.self_check import check_answer, check_frame
+from clinspan.bundle.self_check import check_answer, check_frame, check_rows
 from clinspan.bundle.tasks import ANSWERS, TOKEN_VECTORS, TOKENS, check_task, width_of
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
@@ -117,12 +117,12 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
         pool = partial(pool_tokens, vectors=bundle.head)
 
     # Checked each time that a session is made: the file may have been replaced meanwhile.
-    model_file = ModelFile(bundle, precision, tokenizer)
+    model_file = ModelFile(bundle, precision, spare_core=threads > 1)
 
     def session(threads: int) -> Session:
         return Session(
             model_file.path,
-            opened=model_file.opened,
+            source=model_file,
             device=device,
             classes=width_of(bundle.head),
             answer=ANSWERS[task],
@@ -133,6 +133,7 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
         )
 
     narrow = session(threads if device.shares_windows else 1)
+    check_rows(bundle, precision, model_file.rows, tokenizer)
     check_answer(bundle, precision, narrow, tokenizer)
     wider = cores > 1 and "intra_op_num_threads" not in (options.session_options or {})
     model = Model(

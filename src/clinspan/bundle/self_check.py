@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,23 +32,37 @@ def check_frame(bundle: Bundle, tokenizer: Tokenizer) -> None:
         )
 
 
-def check_graph(bundle: Bundle, precision: str, outline: Outline, tokenizer: Tokenizer) -> None:
-    """Check, before onnxruntime sees a model, its operators, its files, and that it has a row for every token.
+def check_graph(bundle: Bundle, precision: str, outline: Outline) -> None:
+    """Check, before onnxruntime sees a model, its operators and its files.
 
     Raises:
-        BundleError: an operator is not one that encoders need, a tensor lies elsewhere, or a table is too short.
+        BundleError: an operator is not one that encoders need, or a tensor lies elsewhere.
     """
     record = bundle.models[precision]
     path = bundle.path / record.path
     check_operators(outline, path)
     for tensor, place in outline.external.items():
         _check_external(path, tensor, place, record)
+
+
+def check_rows(bundle: Bundle, precision: str, rows: Mapping[str, int], tokenizer: Tokenizer) -> None:
+    """Check that a model has a row for every token.
+
+    Args:
+        bundle: of the model.
+        precision: of the model.
+        rows: of its tables, by name.
+        tokenizer: of the bundle.
+
+    Raises:
+        BundleError: a table is too short.
+    """
     largest = tokenizer.largest_id
-    for table, rows in outline.rows.items():
-        if largest >= rows:
+    for table, count in rows.items():
+        if largest >= count:
             raise BundleError(
-                f"{bundle.tokenizer.path} has token ids up to {largest}, and {brief(table)} in {record.path} "
-                f"has rows for 0 to {rows - 1}: they do not belong together"
+                f"{bundle.tokenizer.path} has token ids up to {largest}, and {brief(table)} in "
+                f"{bundle.models[precision].path} has rows for 0 to {count - 1}: they do not belong together"
             )
 
 

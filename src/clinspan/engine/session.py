@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,16 @@ class ModelOutput:
 TOKEN_LOGITS = ModelOutput()
 
 
+class ModelSource(Protocol):
+    """Where a model comes from, each time that it is loaded."""
+
+    def opened(self) -> AbstractContextManager[str]:
+        """Check the files, and give the name to load them by."""
+
+    def watched(self) -> Callable[[], None] | None:
+        """Hold on to what stays mapped; what it gives is called before each run, and stops that by raising."""
+
+
 class Session:
     """A loaded model. `run` may be called from many threads at once."""
 
@@ -75,7 +85,7 @@ class Session:
         classes: int,
         answer: ModelOutput = TOKEN_LOGITS,
         instead: Sequence[ModelOutput] = (),
-        opened: Callable[[], AbstractContextManager[str]] | None = None,
+        source: ModelSource | None = None,
         threads: int = 1,
         options: Mapping[str, Any] | None = None,
         provider_options: Mapping[str, Any] | None = None,
@@ -88,8 +98,8 @@ class Session:
             classes: labels that the logits must have, or numbers of a vector.
             answer: which output is read.
             instead: outputs of which one is read where the model lacks that one, best first.
-            opened: checks the file each time that it is loaded, and gives the name to load it by; None to load
-                `path` unchecked, and only as long as it is not replaced.
+            source: checks the file each time that it is loaded; None to load `path` unchecked, and only as long as
+                it is not replaced.
             threads: threads that share the work of one run (onnxruntime's intra-op threads).
             options: onnxruntime settings: names of `SessionOptions` attributes, or configuration keys
                 such as "session.intra_op.allow_spinning"; they win over the settings made here.
@@ -102,10 +112,10 @@ class Session:
         """
         ort = _onnxruntime()
         provider = provider_of(ort, device, threads, provider_options)
-        self._start = partial(
-            _start, ort, path, opened or _unchanged(path), device, provider, threads, options
-        )
+        source = source or _Unchanged(path)
+        self._start = partial(_start, ort, path, source, device, provider, threads, options)
         self._session: Any = self._start()
+        self._unchanged = source.watched()
         self._closed = False
         self.provider: str = self._session.get_providers()[0]
         self.version: str = ort.__version__
@@ -149,7 +159,10 @@ class Session:
             InferenceError: onnxruntime failed, or the logits are not finite numbers of the right shape.
             ClosedError: the session was closed.
             DeviceError: this process was forked after the model was loaded on a GPU.
+            BundleError: the weights were written into or cut short since they were loaded.
         """
+        if self._unchanged is not None:
+            self._unchanged()
         kinds = np.zeros_like(ids) if types is None else types
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": kinds}
         session = self._session or self._started_again()
@@ -177,7 +190,7 @@ class Session:
     def close(self) -> None:
         """End the session and give its memory back, once the runs under way are done."""
         self._closed = True
-        self._session = None
+        self._session = self._unchanged = None
         _return_memory()
 
     def after_fork(self) -> None:
@@ -247,17 +260,20 @@ class Session:
         return name
 
 
-def _unchanged(path: Path) -> Callable[[], AbstractContextManager[str]]:
-    """Give a file's own name each time, as long as it is the file that is there now."""
-    first = _identity(path)
+class _Unchanged:
+    """A file by its own name, as long as it is the file that was there first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._first = path, _identity(path)
 
     @contextmanager
-    def opened() -> Iterator[str]:
-        if _identity(path) != first:
-            raise BundleError(f"{path} is not the file that was loaded first: it was replaced")
-        yield str(path)
+    def opened(self) -> Iterator[str]:
+        if _identity(self._path) != self._first:
+            raise BundleError(f"{self._path} is not the file that was loaded first: it was replaced")
+        yield str(self._path)
 
-    return opened
+    def watched(self) -> None:
+        """Watch nothing."""
 
 
 def _identity(path: Path) -> tuple[int, ...]:
@@ -272,7 +288,7 @@ def _identity(path: Path) -> tuple[int, ...]:
 def _start(
     ort: Any,
     path: Path,
-    opened: Callable[[], AbstractContextManager[str]],
+    source: ModelSource,
     device: Device,
     provider: tuple[str, dict[str, Any]],
     threads: int,
@@ -293,7 +309,7 @@ def _start(
             enable_fallback=0,
         )
 
-    with opened() as name:
+    with source.opened() as name:
         try:
             session = forks.between_forks(partial(make, name))
             session.disable_fallback()  # for runs, also where the version does not know the option

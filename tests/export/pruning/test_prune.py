@@ -22,7 +22,7 @@ from clinspan_export.pruning import export_pruned
 from clinspan_export.pruning.choose import choose
 from clinspan_export.pruning.fisher import information
 from clinspan_export.pruning.parts import find_parts, take_out, widths
-from clinspan_export.pruning.prune import Ranked, prune
+from clinspan_export.pruning.prune import Ranked, prune, rank
 from clinspan_export.pruning.refit import refit
 from clinspan_export.train.windows import token_windows
 from clinspan_export.verify.compare import torch_logits
@@ -43,7 +43,7 @@ def _checkpoint(folder: Path, name: str, **settings: Any) -> Path:
 
 def _ranked(loaded: checkpoint.Checkpoint) -> Ranked:
     windows = list(token_windows(loaded, [NOTE]))
-    return Ranked(windows, {"neurons": 1.0, "heads": 20.0})
+    return rank(loaded, windows, {"neurons": 1.0, "heads": 20.0})
 
 
 SLOW = ("roberta", "electra", "megatron-bert", "deberta-v2")
@@ -112,7 +112,7 @@ def test_the_fit_gives_back_what_was_redundant(tmp_path: Path) -> None:
     windows = _ranked(loaded).windows
     ids = windows[0][None]
     wanted = torch_logits(loaded.model, ids, np.ones_like(ids))
-    pruned = prune(loaded, Ranked(windows, {"neurons": 1.0, "heads": 1e6}), 1e-9)
+    pruned = prune(loaded, rank(loaded, windows, {"neurons": 1.0, "heads": 1e6}), 1e-9)
     for part in find_parts(pruned.model):
         if part.kind == "neurons":
             take_out(part, np.arange(80))

@@ -15,7 +15,7 @@ from clinspan_export import checkpoint
 from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
 from clinspan_export.pruning.parts import find_layers
-from clinspan_export.pruning.prune import Ranked, prune
+from clinspan_export.pruning.prune import prune, rank
 from clinspan_export.train.distil import Distilling, distil, recover
 from clinspan_export.train.windows import token_windows
 from clinspan_export.verify.compare import torch_logits
@@ -30,7 +30,7 @@ def test_recovery_brings_a_pruned_model_nearer_to_its_original(tmp_path: Path) -
     windows = list(token_windows(loaded, [NOTE]))
     ids = windows[0][None]
     wanted = torch_logits(loaded.model, ids, np.ones_like(ids))
-    pruned = prune(loaded, Ranked(windows, {"neurons": 1.0, "heads": 10.0}), 0.6)
+    pruned = prune(loaded, rank(loaded, windows, {"neurons": 1.0, "heads": 10.0}), 0.6)
     before = np.abs(torch_logits(pruned.model, ids, np.ones_like(ids)) - wanted).mean()
     how = Distilling(steps=60, batch=4, learning_rate=1e-3)
     recovered = recover(pruned, [unannotated("1", NOTE)], lambda _: None, how)

@@ -1,0 +1,1 @@
+"""What a smaller model gains and loses."""
