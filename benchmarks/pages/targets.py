@@ -99,6 +99,10 @@ def targets() -> Iterator[Target]:
     yield Target("overhead", f"{outside} short messages", 10, False, _outside("short_messages"), " %")
     yield Target("growth", "speed, 10,000 to 5 million characters, from its mean", 10, False, _linear, " %")
     yield Target("reuse", "reuse on notes copied forward", 1.8, True, _reuse, "x")
+    trained = "lost on dev, half of the time taken and 300 steps of training, MPNet-base"
+    yield Target("pruning", "int8 speed, MPNet-base, no training", 1.4, True, _pruned("pruned_speedup"), "x")
+    yield Target("pruning", "exact F1 lost by that on test", 0.01, False, _pruned("pruned_f1_loss"), digits=4)
+    yield Target("pruning", f"exact F1 {trained}", 0.005, False, _lost_on_dev, digits=4)
     yield Target("assertion", "F1 of negation, NegEx kit", 0.95, True, clinical.negation_f1, digits=3)
     yield Target("assertion", "import, against medSpaCy", 100, True, clinical.import_times, "x")
     yield Target("assertion", "CPU time a note", 1, False, clinical.milliseconds_a_note, " ms")
@@ -168,6 +172,15 @@ def _linear() -> float:
 
 def _reuse() -> float:
     return float(rows("reuse")["reuse_512"]["times_faster_than_off"])
+
+
+def _pruned(key: str) -> Callable[[], float]:
+    return lambda: float(read("pruning_mpnet")["summary"][key])
+
+
+def _lost_on_dev() -> float:
+    by_kind = rows("pruning_mpnet", "kind")
+    return float(by_kind["whole"]["dev"] - by_kind["recovered"]["dev"])
 
 
 def _quality(name: str, key: str) -> Callable[[], float]:

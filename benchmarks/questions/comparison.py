@@ -177,6 +177,17 @@ def _compare(question: str, options: argparse.Namespace, threads: int, extra: di
     save(
         question,
         [{"variant": variant, **medians(given)} for variant, given in answers.items()],
-        {**place, "notes": Path(options.notes).name, "threads": threads, "rounds": options.rounds, **extra},
+        {
+            **place,
+            **_named(extra),
+            "notes": Path(options.notes).name,
+            "threads": threads,
+            "rounds": options.rounds,
+        },
         name=name if first else f"{name}_threads_{threads}",
     )
+
+
+def _named(extra: dict[str, Any]) -> dict[str, Any]:
+    """Settings with the names of files in place of their paths."""
+    return {key: Path(value).name if isinstance(value, str) else value for key, value in extra.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -129,6 +130,71 @@ def test_weights_replaced_while_they_are_loaded_are_refused(
     monkeypatch.setattr(forks, "between_forks", between)
     with pytest.raises(BundleError, match="was replaced while it was loaded"):
         Recognizer.load(folder, threads=1)
+
+
+def test_weights_that_are_cut_while_in_use_stop_the_run_and_not_the_process(folder: Path) -> None:
+    """Reading beyond the end of a mapped file would end it; whoever puts the bytes back can go on."""
+    recognizer, whole = Recognizer.load(folder, threads=1), (folder / DATA).read_bytes()
+    found = recognizer.recognize(NOTE)
+    os.truncate(folder / DATA, 0)
+    with pytest.raises(BundleError, match=r"model\.onnx_data was replaced or cut short while it was in use"):
+        recognizer.recognize(NOTE)
+    (folder / DATA).write_bytes(whole)
+    assert recognizer.recognize(NOTE) == found
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_weights_that_are_written_into_while_in_use_stop_the_run(folder: Path, cores: int) -> None:
+    """A mapped file that changes would change the answers without a word."""
+    recognizer = Recognizer.load(folder, threads=cores)
+    with (folder / DATA).open("r+b") as stream:
+        stream.write(b"\x01\x02")
+    with pytest.raises(BundleError, match="does not have the recorded sha256"):
+        recognizer.recognize(NOTE)
+
+
+def test_weights_that_are_touched_or_replaced_while_in_use_change_nothing(folder: Path) -> None:
+    """Equal bytes are equal weights, and a rename leaves the open file as it was."""
+    recognizer = Recognizer.load(folder, threads=1)
+    found = recognizer.recognize(NOTE)
+    os.utime(folder / DATA, ns=(1, 1))
+    assert recognizer.recognize(NOTE) == found
+    (folder / "new").write_bytes(bytes((folder / DATA).stat().st_size))
+    (folder / "new").replace(folder / DATA)
+    assert recognizer.recognize(NOTE) == found
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").is_dir(), reason="only Linux lists the files that a process has open"
+)
+def test_a_closed_recognizer_holds_no_file_of_weights(folder: Path) -> None:
+    """The file that is held open to be looked at is closed with the session."""
+
+    def held() -> int:
+        return sum(os.path.realpath(number).endswith(DATA) for number in Path("/proc/self/fd").iterdir())
+
+    recognizer = Recognizer.load(folder, threads=1)
+    assert held() == 1
+    recognizer.close()
+    assert held() == 0
+
+
+@pytest.mark.parametrize("damage", [_changed, _cut], ids=["changed", "cut"])
+def test_damaged_weights_are_refused_where_they_are_hashed_beside(
+    folder: Path, damage: Callable[[Path], object]
+) -> None:
+    """With cores to spare the hash is worked out while onnxruntime loads, and decides before anything runs."""
+    damage(folder / DATA)
+    with pytest.raises(BundleError, match=r"model\.onnx_data"):
+        Recognizer.load(folder, threads=2)
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named_where_it_is_read_beside(folder: Path) -> None:
+    """It is read while onnxruntime loads the model, and its own error comes out."""
+    (folder / TOKENIZER).write_bytes(b"{}")
+    _recorded(folder)
+    with pytest.raises(BundleError, match="not a tokenizer that this version"):
+        Recognizer.load(folder, threads=2)
 
 
 def test_a_package_takes_the_weights_along(folder: Path, tmp_path: Path) -> None:
