@@ -81,43 +81,43 @@ class _Kept:
     """The checkpoint, and what all shares need of it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._loaded: Any = None
-        self._ranked: Any = None
-        self._notes = list(own.read(Path(options.calibrate)))
+        self.options = options
+        self.made: Any = None
+        self.ranked: Any = None
+        self.notes = list(own.read(Path(options.calibrate)))
 
     @property
     def loaded(self) -> Any:
         """The checkpoint."""
-        if self._loaded is None:
+        if self.made is None:
             from clinspan_export import checkpoint
 
-            self._loaded = checkpoint.load(self._options.checkpoint)
-        return self._loaded
+            self.made = checkpoint.load(self.options.checkpoint)
+        return self.made
 
     def prune(self, share: float) -> Any:
         """A pruned checkpoint."""
         from clinspan_export.pruning.prune import look_at, prune
 
-        self._ranked = self._ranked or look_at(self.loaded, (note.text for note in self._notes), _say)
-        return prune(self.loaded, self._ranked, share)
+        self.ranked = self.ranked or look_at(self.loaded, (note.text for note in self.notes), _say)
+        return prune(self.loaded, self.ranked, share)
 
     def recover(self, share: float) -> Any:
         """A pruned checkpoint that was trained on the original's logits."""
         from clinspan_export.train.distil import Distilling, recover
 
-        notes = list(own.read(Path(self._options.recover)))
-        return recover(self.prune(share), notes, _say, Distilling(steps=self._options.steps))
+        notes = list(own.read(Path(self.options.recover)))
+        return recover(self.prune(share), notes, _say, Distilling(steps=self.options.steps))
 
     def export(self, folder: Path, make: Any) -> Path:
         """Export a checkpoint to int8, unless that was done before."""
         if not folder.is_dir():
-            from clinspan_export import export
+            from clinspan_export.exporter import export
             from clinspan_export.verify.verdict import Checks
 
             _say(f"making {folder.name}")
             export(
-                make(), folder, precisions=("int8",), checks=Checks(calibrate_on=self._notes), progress=_say
+                make(), folder, precisions=("int8",), checks=Checks(calibrate_on=self.notes), progress=_say
             )
         return folder
 
