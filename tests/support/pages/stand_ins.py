@@ -1,4 +1,4 @@
-"""What a reader of the pages has beside clinspan, in small: notes, annotations, a checkpoint, models.
+"""Small stand-ins for the things that a reader of the pages has: notes, annotations, a checkpoint, models.
 
 Each is made under the very name that the pages use, so that a command runs as it stands.
 """
