@@ -1,4 +1,4 @@
-"""What a pruned model gains in speed and loses in F1, with and without training on the original's logits.
+"""Measure the speed that a pruned model gains and the F1 that it loses, with and without training on the original's logits.
 
     python -m benchmarks pruning CHECKPOINT --calibrate TRAIN --dev DEV --test TEST --work DIR
         --shares 0.2 0.3 --recovered-shares 0.5 --recover TRAIN     20 minutes a share of a BERT-base on one quiet core

@@ -29,7 +29,7 @@ _LEAST_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """What pruning needs before it takes anything out; good for any share.
+    """The ranks and statistics from which pruning takes any share.
 
     Attributes:
         windows: token ids, int64 (t,) each, special tokens included.

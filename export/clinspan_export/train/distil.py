@@ -154,7 +154,7 @@ def _divergence(found: torch.Tensor, wanted: torch.Tensor, temperature: float) -
 
 
 class _Answers:
-    """The teacher's logits of each window, worked out when it is first read: half of an update's time otherwise."""
+    """The teacher's logits of each window, worked out when it is first read, which saves half of the time of an update."""
 
     def __init__(self, teacher: Any, rows: Sequence[NDArray[np.int64]], device: str) -> None:
         self._teacher, self._rows, self._device = teacher, rows, device
