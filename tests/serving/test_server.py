@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -164,6 +164,62 @@ def test_what_is_not_http_is_answered_without_repeating_it(server: Server) -> No
         answer = connection.makefile("rb").read()
     assert b"400" in answer
     assert SECRET.encode() not in answer
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param(b"content-length: 2\r\ncontent-length: 40\r\n", b"400", id="two-lengths"),
+        pytest.param(b"content-length: 2\r\ntransfer-encoding: chunked\r\n", b"400", id="length-and-chunks"),
+        pytest.param(b"x: a\rcontent-length: 40\r\n", b"400", id="bare-carriage-return"),
+        pytest.param(b"content-length : 40\r\n", b"400", id="blank-before-colon"),
+        pytest.param(b"x: a\r\n content-length: 40\r\n", b"400", id="folded"),
+        pytest.param(b"x: \0\r\n", b"400", id="nul"),
+        pytest.param(b"x: " + b"a" * 70_000 + b"\r\n", b"431", id="one-large-header"),
+        pytest.param(b"".join(b"x%d: y\r\n" % n for n in range(9000)), b"431", id="many-headers"),
+    ],
+)  # fmt: skip
+def test_a_head_that_servers_read_differently_is_refused(head: bytes, status: bytes, server: Server) -> None:
+    """A request cannot hide in another's body: one answer, and the connection ends. Nor can a head fill the memory."""
+    hidden = b"{}GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n"
+    for method in (b"POST", b"GET"):
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+            with suppress(ConnectionError):
+                connection.sendall(method + b" /recognize HTTP/1.1\r\nhost: x\r\n" + head + b"\r\n" + hidden)
+            answer = b""
+            with suppress(ConnectionError):
+                while part := connection.recv(65_536):
+                    answer += part
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert answer.split(b" ")[1] == status, answer
+
+
+def test_a_head_that_comes_in_drops_ends(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte in time is not enough: 256 such clients would hold every place for hours."""
+    monkeypatch.setattr("clinspan.serving.server.http._IDLE", 0.5)
+    with serving(service, connections=1) as server:
+        with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+            end = time.monotonic() + 10
+            connection.sendall(b"GET /healthz HTTP/1.1\r\n")
+            with suppress(ConnectionError):
+                while time.monotonic() < end:
+                    connection.sendall(b"x: y\r\n")
+                    time.sleep(0.1)
+            assert time.monotonic() < end
+        while ask(server, "GET", "/healthz")[0] != 200:
+            assert time.monotonic() < end
+
+
+def test_requests_sent_together_are_answered_in_turn(server: Server, starter: Recognizer) -> None:
+    """Before the answer to the first is read."""
+    body = json.dumps({"text": NOTE}).encode()
+    one = b"POST /recognize HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+    last = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(one * 3 + b"\r\n" + last)
+        answer = connection.makefile("rb").read()
+    assert answer.count(b"HTTP/1.1 200 ") == 4
+    assert answer.count(b'"start"') == 3 * len(places(starter, NOTE))
 
 
 def test_connections_beyond_the_limit_are_turned_away(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from socketserver import TCPServer
 from typing import Any
 
 from clinspan.serving.request import RequestError
+from clinspan.serving.server.head import HeadError, TimedReader, has_one_length, read_head
 from clinspan.serving.server.routes import HttpReply, HttpRequest, Routes
 from clinspan.serving.service import failure
 
@@ -112,16 +114,53 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE
     server: Server
 
+    def setup(self) -> None:
+        """Read through a reader that knows when the request must be there."""
+        super().setup()
+        self.rfile.close()
+        self._reader = TimedReader(self.connection)
+        self.rfile = io.BufferedReader(self._reader)
+
     def handle_one_request(self) -> None:
         """Wait for a request and answer it, unless the server stops."""
+        self.close_connection, self.command, self.requestline = True, "", ""
         if not self.server.idle(self.connection, now=True):
-            self.close_connection = True
             return
-        super().handle_one_request()
+        try:
+            if self._read_head():
+                self._answer()
+                self.wfile.flush()
+        except HeadError as error:
+            self.send_error(error.status)
+        except TimeoutError:
+            self.close_connection = True
+        finally:
+            self.server.idle(self.connection, now=False)
+
+    def _read_head(self) -> bool:
+        """Read a request's head; False where there is none, or an error was sent."""
+        self._reader.ends = time.monotonic() + _IDLE
+        head = read_head(self.rfile)
         self.server.idle(self.connection, now=False)
+        if head is None:
+            return False
+        self.raw_requestline = head.first
+        stream, self.rfile = self.rfile, io.BytesIO(head.headers)
+        try:
+            parsed = self.parse_request()
+        finally:
+            self.rfile = stream
+        if parsed and not has_one_length(self.headers.keys()):
+            raise HeadError(400)
+        if parsed and not hasattr(self, f"do_{self.command}"):
+            raise HeadError(501)
+        return parsed
+
+    def handle_expect_100(self) -> bool:
+        """Wait with it until the body is wanted."""
+        return True
 
     def _answer(self) -> None:
-        self.server.idle(self.connection, now=False)
         self._read_whole = False
         began = time.monotonic()
         path = self.path.partition("?")[0]
@@ -151,23 +190,21 @@ class _Handler(BaseHTTPRequestHandler):
     def _read(self, length: int, end: float) -> bytes:
         """Read the body, and give up on a client that sends it too slowly."""
         parts: list[bytes] = []
+        self._reader.ends = end
         while length:
-            left = end - time.monotonic()
             part = b""
-            if left > 0:
-                self.connection.settimeout(left)
-                with suppress(TimeoutError):
-                    part = self.rfile.read1(min(length, _CHUNK))
+            with suppress(TimeoutError):
+                part = self.rfile.read1(min(length, _CHUNK))
             if not part:
                 self.close_connection = True
                 raise RequestError(408, "timeout", "the body did not come in whole, or not in time")
             parts.append(part)
             length -= len(part)
-        self.connection.settimeout(self.timeout)
         self._read_whole = True
         return b"".join(parts)
 
     def _send(self, reply: HttpReply) -> None:
+        self.connection.settimeout(self.timeout)  # for all that is sent together
         if not self.server.routes.ready:
             self.close_connection = True
         # A body that nobody read would be taken for the next request.
