@@ -107,6 +107,12 @@ QUESTIONS = {
     "exporters": Question(
         "architectures", "exporters", "", "Do both exporters give the model of PyTorch, for every family?"
     ),
+    "crf": Question(
+        "checkpoints.crf",
+        "main",
+        "CORPORA --work DIR",
+        "Does the bundle of a trained BERT-CRF find the spans of its original?",
+    ),
     "serverless": Question(
         "serverless", "main", "--work DIR", "How soon does a function answer, and how large is it?"
     ),

@@ -1,0 +1,1 @@
+"""Checkpoints trained on purpose, to see what their export keeps."""
