@@ -24,12 +24,16 @@ COPY {lock} /{lock}
 RUN python -m pip install --no-index --find-links=/wheels --require-hashes --no-deps --compile --target=/app -r /{lock}
 COPY function /app
 COPY bundle /app/bundle
+# The model is in /app/bundle alone, and onnxruntime's library in its Python module, unless that links to the other copy.
+RUN rm -r /app/clinspan/starter
+RUN grep -q 'libonnxruntime[.]so' /app/onnxruntime/capi/onnxruntime_pybind11_state*.so || rm -f /app/onnxruntime/capi/libonnxruntime.so*
 # Readable by the user below, whatever the modes were where this folder was made.
 RUN chmod -R u=rwX,go=rX /app
 
 FROM ${{BASE}}
 COPY --from=build /app /app
-ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 CLINSPAN_MODEL=/app/bundle
+# The user has no home; servers that look for one find the place that can be written.
+ENV PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp CLINSPAN_MODEL=/app/bundle
 WORKDIR /app
 USER 65532:65532
 {start}

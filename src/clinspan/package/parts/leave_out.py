@@ -45,10 +45,22 @@ RULES = (
     Rule("numpy/polynomial/*", "polynomials; imported on first use"),
     Rule("numpy/ma/*", "masked arrays; imported on first use"),
     Rule("numpy/lib/recfunctions.py", "columns of record arrays; imported by its name alone"),
+    Rule("numpy/lib/*user_array*.py", "a base for subclasses of arrays; imported by its name alone"),
+    Rule("numpy/matlib.py", "matrices; imported by its name alone"),
+    Rule("numpy/ctypeslib/*", "arrays for C functions; imported on first use"),
+    Rule("numpy/typing/mypy_plugin.py", "for mypy"),
+    Rule("numpy/doc/*", "documentation"),
+    Rule("numpy/conftest.py", "settings of numpy's tests"),
+    Rule("numpy/_configtool.py", "a command for builds"),
     Rule("tokenizers/tools/*", "draws tokens as HTML"),
     Rule("clinspan/starter/*", "the model that is packed lies in bundle/"),
     Rule("clinspan/package/*", "makes packages"),
     Rule("clinspan/extract/best_settings.py", "times a bundle"),
+    Rule("clinspan/documents/*", "annotated documents, and scores against them"),
+    Rule(
+        "clinspan/extract/output_formats.py", "the formats of clinspan extract; interop has what they write"
+    ),
+    Rule("clinspan/extract/writers.py", "the files of clinspan extract"),
     Rule("clinspan/cli/*", "the command line"),
     Rule("clinspan/__main__.py", "the command line"),
 )
