@@ -24,7 +24,7 @@ from tests.support.extract_runs import (
 
 from clinspan import InputError, Recognizer
 from clinspan import textfiles as lines
-from clinspan.extract.inputs import rows as row_readers
+from clinspan.extract.inputs import columns
 from clinspan.extract.notes import Entry, read_notes
 from clinspan.extract.outcomes import Batch, Failure, outcomes
 
@@ -172,7 +172,7 @@ def test_time_of_endless_blank_lines_is_refused_after_the_notes_before_them(
     name: str, blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "MAX_BLANK_LINES", 100)
-    monkeypatch.setattr(row_readers, "MAX_BLANK_LINES", 100)
+    monkeypatch.setattr(columns, "MAX_BLANK_LINES", 100)
     if "csv" in name or "tsv" in name:
         begin, blank = (
             "text,other\nFever.,1\n".replace(",", "\t" if "tsv" in name else ","),

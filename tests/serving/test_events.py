@@ -23,10 +23,24 @@ def events(body: object) -> dict[str, dict[str, Any]]:
         "sns": {"Records": [{"EventSource": "aws:sns", "Sns": {"MessageId": "1", "Message": text}}]},
         "kinesis": {"Records": [{"eventSource": "aws:kinesis", "eventID": "1", "kinesis": {"data": data}}]},
         "eventbridge": {"id": "1", "source": "ward", "detail-type": "note", "detail": body},
+        "kafka": {
+            "eventSource": "aws:kafka",
+            "records": {"notes-0": [{"topic": "notes", "partition": 0, "offset": 15, "value": data}]},
+        },
+        "rabbit": {
+            "eventSource": "aws:rmq",
+            "rmqMessagesByQueue": {"notes::/": [{"basicProperties": {"messageId": "1"}, "data": data}]},
+        },
+        "activemq": {"eventSource": "aws:mq", "messages": [{"messageID": "1", "data": data}]},
     }
 
 
+KINDS = list(events({}))
+
+
 S3 = {"Records": [{"eventSource": "aws:s3", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]}
+LOGS = {"awslogs": {"data": "H4sIAAAAAAAA"}}
+CHANGES = {"eventSource": "aws:docdb", "events": [{"event": {"fullDocument": {}}}]}
 TABLE = {"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {"Keys": {}}}]}
 
 
@@ -35,17 +49,21 @@ def service() -> Service:
     return Service.load({"CLINSPAN_LOG_LEVEL": "ERROR"})
 
 
-@pytest.mark.parametrize("kind", ["sns", "kinesis", "eventbridge"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_sink_gets_the_answer(kind: str, service: Service) -> None:
     """Under the message's id."""
     got: dict[str, Mapping[str, Any]] = {}
     handler = make_handler(service, sink=got.__setitem__)
     assert handler(events(NOTE)[kind], None) == {"statusCode": 200}
-    assert [span["text"] for span in got["1"]["spans"]] == ["pneumonia"]
+    ((name, found),) = got.items()
+    assert name == ("notes-0-15" if kind == "kafka" else "1")
+    assert [span["text"] for span in found["spans"]] == ["pneumonia"]
 
 
 @pytest.mark.parametrize(
-    "event", [*events(NOTE).values(), S3, TABLE], ids=["sns", "kinesis", "bridge", "s3", "table"]
+    "event",
+    [*events(NOTE).values(), S3, TABLE, LOGS, CHANGES],
+    ids=[*KINDS, "s3", "table", "logs", "changes"],
 )
 def test_without_a_sink_it_raises(event: dict[str, Any], service: Service) -> None:
     """A status code in the return value counts as success there."""
@@ -53,14 +71,14 @@ def test_without_a_sink_it_raises(event: dict[str, Any], service: Service) -> No
         make_handler(service)(event, None)
 
 
-@pytest.mark.parametrize("event", [S3, TABLE], ids=["s3", "table"])
+@pytest.mark.parametrize("event", [S3, TABLE, LOGS, CHANGES], ids=["s3", "table", "logs", "changes"])
 def test_an_event_that_only_points_at_something_raises(event: dict[str, Any], service: Service) -> None:
     """The object is read by a handler of the user's own."""
     with pytest.raises(UnattendedEventError, match="holds no notes"):
         make_handler(service, sink=lambda *_: None)(event, None)
 
 
-@pytest.mark.parametrize("kind", ["sns", "kinesis", "eventbridge"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_message_that_fails_raises_and_tells_nothing(kind: str, service: Service) -> None:
     """Whether the message is not a request, or the sink fails."""
 

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from clinspan.errors import InputError
 from clinspan.extract.folder import walk
-from clinspan.extract.inputs import hl7, markup, rows
+from clinspan.extract.inputs import columns, hl7, markup, rows
 from clinspan.extract.inputs.entry import Entry, Note, ReadOptions, Source, failing
-from clinspan.extract.inputs.kinds import is_object, kind_by_content, kind_by_name, suffixes
+from clinspan.extract.inputs.kinds import foreign, is_object, kind_by_content, kind_by_name, suffixes
 from clinspan.textfiles import decode, in_utf8, lines_of, open_bytes, read_at_most, scan_lines
 
 __all__ = ["Entry", "Note", "ReadOptions", "list_notes", "read_notes"]
@@ -75,13 +75,13 @@ def _file(source: Source, options: ReadOptions) -> Iterator[Entry]:
 
 
 def _of_kind(kind: str, source: Source, options: ReadOptions) -> Iterator[Entry]:
-    if kind == "jsonl":
+    if kind == "jsonl" and not _is_array(source, options):
         yield from rows.json_lines(_lines(source, options), source, options)
     elif kind in ("csv", "tsv"):
         with _opened(source, options) as stream:
-            yield from rows.separated(source, stream, kind, options)
+            yield from columns.separated(source, stream, kind, options)
     elif kind == "parquet":
-        yield from rows.parquet(source, options)
+        yield from columns.parquet(source, options)
     else:
         yield from _text_kind(kind, source, lambda: _read_text(source, options), options)
 
@@ -89,8 +89,14 @@ def _of_kind(kind: str, source: Source, options: ReadOptions) -> Iterator[Entry]
 def _text_kind(kind: str, source: Source, read: Callable[[], str], options: ReadOptions) -> Iterator[Entry]:
     """Make the entries of a file that is read whole."""
     where = str(source.path)
-    if kind == "json":
-        yield from rows.json_array(read(), source, options)
+    if kind in ("json", "jsonl"):
+        text = read()
+        first, _, more = text.strip().partition("\n")
+        if more.strip() and is_object(first):  # many write JSON lines into files that end in .json
+            lines = lines_of(BytesIO(text.encode()), where, max_bytes=options.max_bytes)
+            yield from rows.json_lines(lines, source, options)
+        else:
+            yield from rows.json_array(text, source, options)
     elif kind == "hl7":
         texts = list(hl7.messages(read(), where))
         for number, text in enumerate(texts, start=1):
@@ -102,7 +108,7 @@ def _text_kind(kind: str, source: Source, read: Callable[[], str], options: Read
     elif kind == "xml":
         yield Entry(source.name, where, lambda: markup.cda_text(read(), where))
     elif kind == "html":
-        yield Entry(source.name, where, lambda: markup.html_text(read()))
+        yield Entry(source.name, where, lambda: markup.html_text(read(), where))
     elif kind == "rtf":
         yield Entry(source.name, where, lambda: markup.rtf_text(read(), where))
     else:
@@ -122,24 +128,48 @@ def _stream(source: Source, options: ReadOptions) -> Iterator[Entry]:
             return
         rest = read_at_most(stream, options.max_bytes, str(source.path), begun=len(first))
     data = first + rest
+    _refuse_foreign(data, str(source.path))
     text = _decoded(data, str(source.path))
-    kind = kind_by_content(text) or "text"
+    kind = kind_by_content(text, options.text_field) or "text"
     if kind == "jsonl":  # below lines of whitespace
         yield from rows.json_lines(lines_of(BytesIO(data), str(source.path)), source, options)
+    elif kind in ("csv", "tsv"):
+        yield from columns.separated(source, BytesIO(data), kind, options)
     else:
         yield from _text_kind(kind, source, lambda: text, options)
 
 
 def _peek(path: Path, options: ReadOptions) -> str | None:
-    """Recognise a file by its content; None for a note, and for what the reader of notes will complain of."""
+    """Recognise a file by its content; None for a note, and for what the reader of notes will complain of.
+
+    Raises:
+        InputError: it is of a kind that is not read.
+    """
     try:
         with open_bytes(path, encoding=options.encoding) as stream:
             data = stream.read(_HEAD)
-            if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):  # may be one JSON value
+            if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b"<"):  # may be one value or element
                 data += read_at_most(stream, options.max_bytes, str(path))
     except InputError:
         return None
-    return kind_by_content(data.decode("utf-8", "replace"))
+    _refuse_foreign(data, str(path))
+    if data.startswith(b"PAR1"):
+        return "parquet"
+    return kind_by_content(data.decode("utf-8", "replace"), options.text_field)
+
+
+def _refuse_foreign(data: bytes, where: str) -> None:
+    what = foreign(data)
+    if what is not None:
+        raise InputError(f"{where}: {what}")
+
+
+def _is_array(source: Source, options: ReadOptions) -> bool:
+    """Say whether a file that is named for JSON lines holds one array."""
+    if source.is_stdin or not source.path.is_file():
+        return False
+    with open_bytes(source.path, encoding=options.encoding) as stream:
+        return stream.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
 def _lines(source: Source, options: ReadOptions) -> Iterator[tuple[str, bytes | None]]:

@@ -1,4 +1,4 @@
-"""Events of AWS services that nobody waits for: SNS, Kinesis, EventBridge, S3 and the like.
+"""Events of AWS services that nobody waits for: SNS, Kinesis, Kafka, MQ, EventBridge, S3 and the like.
 
 Such a service throws the function's return value away, and takes any for success. So these events go to a sink, and a
 failure is raised: the service then tries again, and in the end moves the event to the dead-letter queue. Event formats:
@@ -32,6 +32,11 @@ def service_of(event: Mapping[str, Any]) -> str | None:
         first = records[0] if records and isinstance(records[0], dict) else {}
         name = str(first.get("EventSource") or first.get("eventSource"))
         return name if re.fullmatch(r"aws:\w{1,40}", name) else "an unknown service"
+    whole = event.get("eventSource")  # Kafka, RabbitMQ, ActiveMQ, DocumentDB
+    if isinstance(whole, str):
+        return whole if re.fullmatch(r"aws:\w{1,40}|SelfManagedKafka", whole) else "an unknown service"
+    if isinstance(event.get("awslogs"), dict):
+        return "CloudWatch Logs"
     return "EventBridge" if "detail-type" in event and "detail" in event else None
 
 
@@ -66,8 +71,33 @@ def take(event: Mapping[str, Any], service: str, answer: Callable[[str, bytes | 
 def _messages(event: Mapping[str, Any]) -> list[Message]:
     if "detail" in event:
         return [(str(event.get("id", "")), json.dumps(event["detail"]))]
-    found = [_message(record) for record in event["Records"] if isinstance(record, dict)]
-    return [message for message in found if message is not None]
+    if "Records" in event:
+        found = [_message(record) for record in event["Records"] if isinstance(record, dict)]
+        return [message for message in found if message is not None]
+    return _of_brokers(event)
+
+
+def _of_brokers(event: Mapping[str, Any]) -> list[Message]:
+    """List the messages of Kafka's topics, RabbitMQ's queues and ActiveMQ, each with a name that is its own."""
+    lists = [event.get("messages")]
+    for name in ("records", "rmqMessagesByQueue"):
+        grouped = event.get(name)
+        lists += grouped.values() if isinstance(grouped, dict) else []
+    found: list[Message] = []
+    for rows in lists:
+        for row in rows if isinstance(rows, list) else []:
+            body = row.get("value", row.get("data")) if isinstance(row, dict) else None
+            if isinstance(body, str):
+                found.append((_broker_id(row, len(found)), _decoded(body)))
+    return found
+
+
+def _broker_id(row: Mapping[str, Any], number: int) -> str:
+    if "offset" in row:
+        return f"{row.get('topic', '')}-{row.get('partition', '')}-{row['offset']}"
+    properties = row.get("basicProperties")
+    given = row.get("messageID") or (properties.get("messageId") if isinstance(properties, dict) else None)
+    return str(given or number)
 
 
 def _message(record: Mapping[str, Any]) -> Message | None:
@@ -75,8 +105,12 @@ def _message(record: Mapping[str, Any]) -> Message | None:
     if isinstance(sns, dict) and isinstance(sns.get("Message"), str):
         return str(sns.get("MessageId", "")), sns["Message"]
     if isinstance(kinesis, dict) and isinstance(kinesis.get("data"), str):
-        try:
-            return str(record.get("eventID", "")), base64.b64decode(kinesis["data"], validate=True)
-        except (binascii.Error, ValueError):
-            return str(record.get("eventID", "")), b""  # no JSON: refused as any body that is not
+        return str(record.get("eventID", "")), _decoded(kinesis["data"])
     return None
+
+
+def _decoded(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        return b""  # no JSON: refused as any body that is not

@@ -14,6 +14,7 @@ from tests.support.privacy.failing_paths import (
     LINES,
     NOTE,
     Action,
+    Place,
     adder,
     reading,
 )
@@ -96,10 +97,12 @@ STRUCTURED: dict[str, dict[str, str]] = {
         "column": f"{NOTE}\n{NOTE}\n",
         "fields": f"text\n{NOTE},{NOTE}\n",
         "quotation": f'text\n"{NOTE}\n',
+        "twice": f"text,text\n{NOTE},{NOTE}\n",
     },
     "n.hl7": {
         "no message": NOTE,
         "cut off": "MSH",
+        "no segment": f"{MESSAGE}{NOTE}\r",
         "no text": MESSAGE.replace("TX", "NM"),
         "another format": MESSAGE.replace("TX", "ED"),
     },
@@ -107,13 +110,23 @@ STRUCTURED: dict[str, dict[str, str]] = {
         "entities": f"<!DOCTYPE {NOTE}>",
         "damaged": f"<ClinicalDocument>{NOTE}",
         "other": f"<note>{NOTE}</note>",
+        "no text": f'<ClinicalDocument id="{NOTE}"/>',
         "body": f"<ClinicalDocument><nonXMLBody>{NOTE}</nonXMLBody></ClinicalDocument>",
     },
 }
 for name, contents in STRUCTURED.items():
     for kind, text in contents.items():
         path(f"{name} {kind}", reading(notes_of, name, text))
+path("other program", reading(notes_of, "n.bin", f"%PDF-1.7 {NOTE}"))
 path("parquet on standard input", lambda place: list_of_stdin("parquet"))
+
+
+def long_row(place: Place) -> object:
+    table = place.write("n.csv", f"text\n{NOTE}\n")
+    return [entry.read() for entry in list_notes([str(table)], ReadOptions(max_bytes=9))]
+
+
+path("csv row too long", long_row)
 
 
 def list_of_stdin(kind: str) -> object:

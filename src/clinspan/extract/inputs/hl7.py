@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from clinspan.errors import InputError
 
 _TEXT_TYPES = ("TX", "FT", "ST", "")
+# Three letters or digits, and the end or a character that separates fields.
+_SEGMENT = re.compile(r"[A-Z][A-Z0-9]{2}(?:[^\w\s]|$)")
 # Formatting commands of FT that begin a new line; the others change how text looks.
 _NEW_LINE = re.compile(r"\.(br|sp|ce)\b")
 
@@ -20,15 +22,30 @@ def messages(text: str, where: str) -> Iterator[str]:
     """Yield the text of each message in a file, in order.
 
     Raises:
-        InputError: it holds no message, a message holds no text, or it holds a document in another format.
+        InputError: it holds no message, a line that is no segment, a message without text, or a document in another
+            format.
     """
-    segments = [line for line in re.split(r"[\r\n]+", text.lstrip("\ufeff")) if line.strip("\x0b\x1c ")]
-    starts = [place for place, line in enumerate(segments) if line.lstrip("\x0b").startswith("MSH")]
+    segments = _segments(text)
+    starts = [place for place, line in enumerate(segments) if line.startswith("MSH")]
     if not starts:
         raise InputError(f"{where}: no MSH segment, expected an HL7 version 2 message")
+    for number, segment in enumerate(segments, start=1):
+        if not _SEGMENT.match(segment):
+            raise InputError(
+                f"{where}, segment {number}: does not begin with the name of a segment; a line end inside a value is "
+                "written \\.br\\"
+            )
     for number, (start, stop) in enumerate(zip(starts, [*starts[1:], len(segments)], strict=True), start=1):
         named = where if len(starts) == 1 else f"{where}, message {number}"
-        yield _message([segment.lstrip("\x0b") for segment in segments[start:stop]], named)
+        yield _message(segments[start:stop], named)
+
+
+def _segments(text: str) -> list[str]:
+    """Split a file at the ends of its segments: carriage returns, as the standard says, or line ends for want of any."""
+    # Beside carriage returns, a line feed is of a value, unless a segment begins behind it.
+    ends = r"\r\n?|[\x0b\x1c]|\n(?=[A-Z][A-Z0-9]{2}\|)" if "\r" in text else r"[\n\x0b\x1c]"
+    lines = (line.strip("\n ") for line in re.split(ends, text.lstrip("\ufeff")))
+    return [line for line in lines if line]
 
 
 def _message(segments: list[str], where: str) -> str:

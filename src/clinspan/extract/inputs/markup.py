@@ -12,22 +12,33 @@ from xml.etree import ElementTree
 
 from clinspan.errors import InputError, MissingDependencyError, installing
 
-_BLOCKS = {
+BLOCKS = {
     "address", "article", "aside", "blockquote", "br", "caption", "dd", "div", "dl", "dt", "figure",
     "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "item", "li", "list",
     "main", "nav", "ol", "p", "paragraph", "pre", "section", "table", "tbody", "tfoot", "thead",
     "title", "tr", "ul",
 }  # fmt: skip
 _CELLS = {"td", "th"}
-_HIDDEN = {"script", "style", "head", "template", "noscript"}
+# What a browser does not show. The rest of a head holds no text, and its end tag may be missing.
+_HIDDEN = {"script", "style", "template", "noscript"}
 
 
-def html_text(markup: str) -> str:
-    """Read the text of an HTML page."""
+def html_text(markup: str, where: str) -> str:
+    """Read the text of an HTML page.
+
+    Raises:
+        InputError: it holds no text.
+    """
     parser = _Text()
     parser.feed(markup)
     parser.close()
-    return _tidy(parser.parts)
+    return _some(_tidy(parser.parts), where)
+
+
+def _some(text: str, where: str) -> str:
+    if not text:
+        raise InputError(f"{where}: no text in it")
+    return text
 
 
 class _Text(HTMLParser):
@@ -37,21 +48,24 @@ class _Text(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
         self.hidden = self.kept = 0
+        self.in_title = False
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.in_title = tag == "title"  # of the page; nothing but text may stand in it
         self.hidden += tag in _HIDDEN
         self.kept += tag == "pre"
-        if tag in _BLOCKS:
+        if tag in BLOCKS:
             self.parts.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
+        self.in_title = False
         self.hidden -= tag in _HIDDEN and self.hidden > 0
         self.kept -= tag == "pre" and self.kept > 0
-        if tag in _BLOCKS or tag in _CELLS:
-            self.parts.append("\n" if tag in _BLOCKS else "\t")
+        if tag in BLOCKS or tag in _CELLS:
+            self.parts.append("\n" if tag in BLOCKS else "\t")
 
     def handle_data(self, data: str) -> None:
-        if not self.hidden:
+        if not self.hidden and not self.in_title:
             self.parts.append(data if self.kept else re.sub(r"\s+", " ", data))
 
 
@@ -59,7 +73,8 @@ def cda_text(markup: str, where: str) -> str:
     """Read the text of a C-CDA document: titles and narrative of its sections; coded entries are not text.
 
     Raises:
-        InputError: it is not well-formed XML, not a C-CDA document, or its body is a document in another format.
+        InputError: it is not well-formed XML, not a C-CDA document, holds no text, or its body is a document in another
+            format.
     """
     if re.search(r"<!(DOCTYPE|ENTITY)", markup):
         raise InputError(
@@ -79,7 +94,7 @@ def cda_text(markup: str, where: str) -> str:
         )
     if any(_name(element) == "nonXMLBody" for element in root.iter()):
         raise InputError(f"{where}: the body of this C-CDA document is in another format: take it out first")
-    return _tidy(list(_narrative(root)))
+    return _some(_tidy(list(_narrative(root))), where)
 
 
 def _narrative(element: ElementTree.Element) -> Iterator[str]:
@@ -98,11 +113,11 @@ def _inner(element: ElementTree.Element) -> Iterator[str]:
     yield re.sub(r"\s+", " ", element.text or "")
     for child in element:
         name = _name(child)
-        if name in _BLOCKS:
+        if name in BLOCKS:
             yield "\n"
         yield from _inner(child)
-        if name in _BLOCKS or name in _CELLS:
-            yield "\n" if name in _BLOCKS else "\t"
+        if name in BLOCKS or name in _CELLS:
+            yield "\n" if name in BLOCKS else "\t"
         yield re.sub(r"\s+", " ", child.tail or "")
 
 
@@ -121,7 +136,7 @@ def rtf_text(markup: str, where: str) -> str:
 
     Raises:
         MissingDependencyError: striprtf is not installed.
-        InputError: it cannot be read.
+        InputError: it cannot be read, or holds no text.
     """
     try:
         from striprtf.striprtf import rtf_to_text
@@ -129,7 +144,7 @@ def rtf_text(markup: str, where: str) -> str:
         raise MissingDependencyError(f"{where}: reading RTF needs striprtf: {installing('rtf')}") from error
     problem = ""
     try:
-        return str(rtf_to_text(markup)).strip()
+        return _some(str(rtf_to_text(markup)).strip(), where)
     except (ValueError, LookupError) as error:
         problem = type(error).__name__
     # Raised out here: the library's own error may quote the text.
