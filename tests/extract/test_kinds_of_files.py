@@ -66,7 +66,7 @@ def test_a_table_is_read_however_it_is_written(content: str, name: str, read: Re
     ],
 )
 def test_columns_that_cannot_be_told_apart_are_refused(content: str, said: str, read: Read) -> None:
-    """One of them would be read and the other dropped in silence."""
+    """One of them would be read and the other dropped without a word."""
     with pytest.raises(InputError, match=said):
         read(content, "n.csv")
 

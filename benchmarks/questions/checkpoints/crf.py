@@ -92,7 +92,7 @@ def _row(variant: str, found: Sequence[Sequence[Span]], test: Sequence[Document]
 def _of_torch(
     checkpoint: Path, bundle: Bundle, test: Sequence[Document]
 ) -> tuple[Reference, list[list[Span]]]:
-    """What the original gives in PyTorch, and its spans where each word takes its best label alone."""
+    """Return what the original gives in PyTorch, and its spans where each word takes its best label alone."""
     model = torch_crf.load(checkpoint, len(bundle.labels.names))
     tokenizer = Tokenizer(bundle.path / "tokenizer.json")
     all_logits, paths, singly = [], [], []

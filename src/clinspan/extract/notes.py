@@ -168,8 +168,11 @@ def _is_array(source: Source, options: ReadOptions) -> bool:
     """Say whether a file that is named for JSON lines holds one array."""
     if source.is_stdin or not source.path.is_file():
         return False
-    with open_bytes(source.path, encoding=options.encoding) as stream:
-        return stream.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+    try:
+        with open_bytes(source.path, encoding=options.encoding) as stream:
+            return stream.read(_HEAD).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
+    except InputError:  # cut off, say: the reader of lines complains after those that it could read
+        return False
 
 
 def _lines(source: Source, options: ReadOptions) -> Iterator[tuple[str, bytes | None]]:

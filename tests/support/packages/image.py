@@ -24,7 +24,7 @@ _PLACES = re.compile(r"(?<![\w./-])/(app|wheels|requirements\.lock)\b")
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What a build would leave: the folder that stands for `/`, the variables, and the command, options last."""
+    """The outcome of a build: the folder that stands for `/`, the variables, and the command, options last."""
 
     root: Path
     environment: dict[str, str]

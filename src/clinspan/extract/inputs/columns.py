@@ -24,7 +24,7 @@ class _Rows:
     """The rows of a stream of text, none longer than a limit.
 
     Attributes:
-        number: of the rows that were read; the names of the columns are none.
+        number: of the rows that were read, without the line of names.
     """
 
     def __init__(self, text: TextIOWrapper, limit: int, where: str) -> None:

@@ -22,7 +22,7 @@ def messages(text: str, where: str) -> Iterator[str]:
     """Yield the text of each message in a file, in order.
 
     Raises:
-        InputError: it holds no message, a line that is no segment, a message without text, or a document in another
+        InputError: it holds no message, a line that is not a segment, a message without text, or a document in another
             format.
     """
     segments = _segments(text)

@@ -37,7 +37,7 @@ class HeadError(Exception):
 
 
 class TimedReader(io.RawIOBase):
-    """What a connection sends, until a moment: each read of a socket has a time of its own, and many may take for ever.
+    """A connection's bytes, until a moment: each read of a socket has a time of its own, and many reads might never end.
 
     Attributes:
         ends: on the monotonic clock, when reading raises TimeoutError.

@@ -138,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.idle(self.connection, now=False)
 
     def _read_head(self) -> bool:
-        """Read a request's head; False where there is none, or an error was sent."""
+        """Read a request's head; False where nothing came, or an error was sent."""
         self._reader.ends = time.monotonic() + _IDLE
         head = read_head(self.rfile)
         self.server.idle(self.connection, now=False)
