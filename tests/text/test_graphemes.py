@@ -65,3 +65,23 @@ def test_what_shows_nothing_is_told(text: str) -> None:
     assert not is_visible(text)
     assert is_visible(f"{text}a")
     assert is_control(text[0]) == (text[0] not in "\u200c\u200d")
+
+
+def test_many_spans_in_one_run_of_marks_are_looked_at_in_one_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model may find a span at every mark of a long run: the run's ends are not looked for from each of them."""
+    looked = 0
+    real = Clusters.is_edge
+
+    def counting(self: Clusters, place: int) -> bool:
+        nonlocal looked
+        looked += 1
+        return real(self, place)
+
+    text = "a" + 2_000 * "\u0301" + "b"
+    naive = Clusters(text)
+    expected = [(naive.start(place), naive.end(place)) for place in (1, 1_000, 2_000)]
+    monkeypatch.setattr(Clusters, "is_edge", counting)
+    clusters = Clusters(text)
+    found = [(clusters.start(place), clusters.end(place)) for place in range(1, 2_001)]
+    assert set(found) == set(expected) == {(0, 2_001)}
+    assert looked < 20 * len(text)

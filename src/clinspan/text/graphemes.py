@@ -31,18 +31,28 @@ class Clusters:
     def __init__(self, text: str) -> None:
         self._text = text
         self._flags = (0, 0)  # the run of regional indicators that was looked at last
+        # What was walked through last, forward and back: many spans may stand in one long run of marks.
+        self._ahead = self._behind = (0, 0)
 
     def start(self, place: int, least: int = 0) -> int:
         """The last edge of a cluster at or before a place, but none before `least`."""
-        while place > least and not self.is_edge(place):
-            place -= 1
-        return place
+        low, high = self._behind
+        at = place
+        while at > least and not self.is_edge(at):
+            at = max(low, least) if low < at <= high else at - 1
+        if at < place:
+            self._behind = at, place
+        return at
 
     def end(self, place: int) -> int:
         """The first edge of a cluster at or after a place."""
-        while 0 < place < len(self._text) and not self.is_edge(place):
-            place += 1
-        return place
+        low, high = self._ahead
+        at = place
+        while 0 < at < len(self._text) and not self.is_edge(at):
+            at = high if low <= at < high else at + 1
+        if at > place:
+            self._ahead = place, at
+        return at
 
     def _follows_virama(self, place: int) -> bool:
         """Whether the marks before a place hold a sign that joins the consonants around it (GB9c)."""
