@@ -35,8 +35,9 @@ from clinspan_export.graphs.weights_beside import write_weights_beside
 from clinspan_export.inspection.output_folder import check_report, check_target
 from clinspan_export.provenance import provenance
 from clinspan_export.quiet import Progress, import_converters, quiet
+from clinspan_export.verify.card import write_card
 from clinspan_export.verify.compare import feeds
-from clinspan_export.verify.speed import speedup
+from clinspan_export.verify.speed import speedup, window_ms
 from clinspan_export.verify.tune_windows import tune
 from clinspan_export.verify.verdict import Checks, check_batches, judge
 
@@ -342,6 +343,7 @@ def _verify(loaded: Checkpoint, bundle: Bundle, request: _Request, stage: Progre
             progress=request.progress,
         )
         bundle.write_manifest()  # what follows reads the bundle as its users will
+    bundle = timed(bundle)
     stage(f"comparing with PyTorch on {len(checks.samples)} notes ({checks.source})")
     bundle = judge(
         loaded.model if loaded.original is None else loaded.original,
@@ -351,9 +353,16 @@ def _verify(loaded: Checkpoint, bundle: Bundle, request: _Request, stage: Progre
         progress=request.progress,
         written_from=None if loaded.original is None else loaded.model,
     )
-    bundle = keep(bundle, request.precisions)
+    bundle = write_card(keep(bundle, request.precisions))
     bundle.write_manifest()
     return bundle
+
+
+def timed(bundle: Bundle) -> Bundle:
+    """The bundle whose provenance says how long a window takes each model that is for CPUs."""
+    graphs = {name: bundle.path / record.path for name, record in bundle.models.items() if name != "fp16"}
+    times = window_ms(graphs, bundle.window)
+    return replace(bundle, provenance={**bundle.provenance, "window_ms": times})
 
 
 @contextmanager

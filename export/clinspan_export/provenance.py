@@ -11,6 +11,7 @@ from typing import Any
 
 from clinspan_export.checkpoint import Checkpoint
 from clinspan_export.graphs.by_optimum import PACKAGE as OPTIMUM
+from clinspan_export.verify.card import source_card
 
 _PACKAGES = (
     "clinspan",
@@ -24,7 +25,7 @@ _PACKAGES = (
 
 
 def provenance(loaded: Checkpoint, config: Mapping[str, Any], exporter: str = "torch") -> dict[str, Any]:
-    """Record for the manifest; `exported_at` is the only field that two equal exports do not share.
+    """Record for the manifest; two equal exports share all of it but `exported_at` and what is timed.
 
     Args:
         loaded: what was exported.
@@ -46,4 +47,7 @@ def provenance(loaded: Checkpoint, config: Mapping[str, Any], exporter: str = "t
         "versions": {name: metadata.version(name) for name in packages},
         "quantization": "int8: dynamic activations, weights per column, embeddings per row, outliers moved",
     }
+    stated = source_card(loaded.source)
+    if stated:
+        record["card"] = stated
     return {**record, "pruned": dict(loaded.pruned)} if loaded.pruned else record

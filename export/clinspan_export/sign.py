@@ -17,10 +17,11 @@ from clinspan.bundle.signature import SIGNATURE
 from clinspan.errors import BundleError, MissingDependencyError, installing
 from clinspan.textfiles import write_whole
 from clinspan_export.errors import ExportError
+from clinspan_export.verify.card import with_card
 
 
 def sign(bundle: str | Path, key: str | Path) -> Path:
-    """Sign the manifest of a bundle, and with it every file that it records.
+    """Sign the manifest of a bundle, and with it every file that it records, the model card as it is now among them.
 
     Args:
         bundle: the folder.
@@ -43,6 +44,8 @@ def sign(bundle: str | Path, key: str | Path) -> Path:
         opened.file(record)
     target = opened.path / SIGNATURE
     try:
+        if with_card(opened) != opened:
+            with_card(opened).write_manifest()
         with write_whole(target) as made:
             made.write_bytes(private.sign((opened.path / MANIFEST).read_bytes()))
     except OSError as error:

@@ -13,6 +13,7 @@ from tests.support import bundles
 from tests.support.example_notes import NOTE
 
 from clinspan import BundleError, InputError, LoadOptions, MissingDependencyError, Recognizer
+from clinspan.bundle.integrity import record_file
 from clinspan.bundle.manifest import MANIFEST, open_bundle
 from clinspan.bundle.signature import SIGNATURE
 from clinspan.cli.main import main
@@ -49,6 +50,17 @@ def signed(tmp_path: Path) -> tuple[Path, Path]:
     folder = bundles.bundle(tmp_path / "bundle")
     assert export_main(["sign", str(folder), "--key", str(secret)]) == 0
     return folder, public
+
+
+def test_a_signature_covers_the_card_that_the_owner_wrote(tmp_path: Path) -> None:
+    """Signing records the card as it is; a change after it shows in `clinspan info`, and the bundle still loads."""
+    secret, public = keys(tmp_path, "own")
+    folder = bundles.bundle(tmp_path / "bundle")
+    (folder / "README.md").write_text("For our ward.", encoding="utf-8")
+    assert export_main(["sign", str(folder), "--key", str(secret)]) == 0
+    assert open_bundle(folder, public_key=public).card == record_file(folder, "README.md")
+    (folder / "README.md").write_text("For every ward.", encoding="utf-8")
+    assert open_bundle(folder, public_key=public).card != record_file(folder, "README.md")
 
 
 def test_a_signed_bundle_loads_with_its_key(signed: tuple[Path, Path]) -> None:

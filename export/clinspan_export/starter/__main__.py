@@ -7,12 +7,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from clinspan.bundle.manifest import open_bundle
 from clinspan.errors import ClinspanError
 from clinspan_export.exporter import Overrides, export
 from clinspan_export.starter.card import write_card
 from clinspan_export.starter.measure import MEDICATION_SETS, calibration, measure, test_sets, write
 from clinspan_export.starter.training import chosen, train
 from clinspan_export.train.recipe import default_base
+from clinspan_export.verify.card import with_card
 
 _DATA = Path("tests/data")
 
@@ -79,6 +81,7 @@ def _run(options: argparse.Namespace) -> None:
     write(options.out / "starter.json", figures)
     export(str(checkpoint), shipped, precisions=("int8",), overrides=told, force=True, progress=_say)
     write_card(shipped / "README.md", figures, chosen(checkpoint)["temperature"])
+    with_card(open_bundle(shipped)).write_manifest()
     print(f"starter     {shipped}\nfigures     {options.out / 'starter.json'}")
 
 

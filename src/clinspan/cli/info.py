@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from pathlib import Path
 
+from clinspan.bundle.integrity import record_file
+from clinspan.bundle.manifest import CARD, open_bundle
 from clinspan.cli.console import write_stdout
 from clinspan.cli.load_flags import add_load_flags, load_any
 
@@ -18,4 +21,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print a loaded model's report as JSON."""
-    write_stdout(json.dumps(dataclasses.asdict(load_any(options).report()), indent=2))
+    report = dataclasses.asdict(load_any(options).report())
+    write_stdout(json.dumps({**report, "card": _card(Path(report["path"]))}, indent=2))
+
+
+def _card(folder: Path) -> str:
+    """Say whether the model card is still the one that the manifest records."""
+    recorded = open_bundle(folder, verify="off").card
+    if not (folder / CARD).is_file():
+        return "missing"
+    if recorded is None:
+        return "not recorded"
+    return "as recorded" if record_file(folder, CARD) == recorded else "changed since it was recorded"
