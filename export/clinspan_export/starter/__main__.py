@@ -10,8 +10,8 @@ from pathlib import Path
 from clinspan.bundle.manifest import open_bundle
 from clinspan.errors import ClinspanError
 from clinspan_export.exporter import Overrides, export
-from clinspan_export.starter.card import write_card
 from clinspan_export.starter.measure import MEDICATION_SETS, calibration, measure, test_sets, write
+from clinspan_export.starter.starter_card import write_card
 from clinspan_export.starter.training import chosen, train
 from clinspan_export.train.recipe import default_base
 from clinspan_export.verify.card import with_card
