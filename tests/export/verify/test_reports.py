@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.extract.test_pace import clock
+from tests.serving.browser import CHROMIUM, tab
 from tests.support import tiny_checkpoints
 
 from clinspan import Recognizer, Span
@@ -19,6 +20,7 @@ from clinspan.documents.scores import evaluate
 from clinspan.errors import ClinspanError
 from clinspan_export.cli.main import main
 from clinspan_export.errors import ExportError
+from clinspan_export.verify.plots import COLOURS, bounds
 from clinspan_export.verify.report import score_row
 from clinspan_export.verify.samples import read_samples, unannotated
 from clinspan_export.verify.span_diff import changes, count
@@ -120,17 +122,70 @@ def test_page_is_well_formed_and_shows_every_label(judged: Path) -> None:
     assert not re.search(r"(?:src|href)=\"https?:", page)
 
 
+def test_page_uses_one_colour_and_as_many_digits_everywhere(judged: Path) -> None:
+    """Each model has its colour in the table and in every plot; scores have four digits; axes say their measure."""
+    page = (judged / "report.html").read_text(encoding="utf-8")
+    table, *plots = page.split("<svg")
+    for name in ("fp32", "int8"):
+        assert f".{name} {{ border-bottom: .2rem solid {COLOURS[name]}; }}" in table
+        assert all(COLOURS[name] in plot for plot in plots)
+    assert "#1f77b4" not in page  # the first of the plotting library's own colours
+    scores = re.findall(r"<td>((?:0|1)\.\d+)</td>", page)
+    rows = dict(re.findall(r"<tr><td>([^<]+)</td>((?:<td>[^<]*</td>)+)</tr>", page))
+    others = re.findall(r"<td>([^<]+)</td>", rows["largest logit difference"] + rows["size, MB"])
+    others += re.findall(r"<td>([^<]+)</td>", rows["CPU time of a window, ms"])
+    assert {len(score) for score in scores if score not in others} == {len("0.9753")}
+    assert "agreement, F1 (the axis begins at " in page
+    assert "exact F1 (the axis begins at " in page
+
+
+@pytest.mark.parametrize(
+    ("values", "most"), [((0.97, 1.0), 0.05), ((0.2, 0.9), 0.9), ((1.0,), 0.02), ((0.0,), 0.02)]
+)
+def test_an_axis_shows_small_differences(values: Sequence[float], most: float) -> None:
+    """It holds every value, stays between 0 and 1, and is hardly longer than what it has to show."""
+    low, high = bounds(values)
+    assert 0 <= low < high <= 1
+    assert low <= min(values) <= max(values) <= high
+    assert high - low <= most
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+@pytest.mark.parametrize(("width", "media"), [(390, "screen"), (1280, "screen"), (720, "print")])
+def test_page_fits_a_phone_a_desk_and_a_sheet(judged: Path, tmp_path: Path, width: int, media: str) -> None:
+    """Nothing sticks out of the page; what is too wide for a phone scrolls in its own box, and in print nothing does."""
+    with tab(tmp_path, (judged / "report.html").as_uri()) as page:
+        page.ask(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=900,
+            deviceScaleFactor=1,
+            mobile=width < 500,
+        )
+        page.ask("Emulation.setEmulatedMedia", media=media)
+        assert page.run("document.documentElement.scrollWidth") <= width
+        if media == "print":
+            assert page.run(
+                "[...document.querySelectorAll('.box')].every(box => box.scrollWidth <= box.clientWidth)"
+            )
+
+
 class _Tags(HTMLParser):
-    """Every element that opens closes."""
+    """Every element that opens closes, and every table lies in a box of its own, which scrolls where it is too wide."""
 
     _void = frozenset({"meta", "br", "hr", "img"})
 
     def check(self, page: str) -> None:
         self.open: list[str] = []
+        self.boxed = False
         self.feed(page)
         assert not self.open
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            assert self.boxed
+        self.boxed = dict(attrs).get("class") == "box"
         if tag not in self._void:
             self.open.append(tag)
 
