@@ -61,6 +61,7 @@ class Overrides:
         aggregation: as in `clinspan.Recognizer.recognize`.
         exporter: what writes the fp32 graph: `torch`, or `optimum` from the extra of that name.
         whole_words: edges of spans follow the words of medication text.
+        reduced_range: int8 weights keep to 7 bits, for processors without VNNI.
     """
 
     scheme: str | None = None
@@ -73,6 +74,7 @@ class Overrides:
     aggregation: str = "first"
     exporter: str = "torch"
     whole_words: bool = False
+    reduced_range: bool = False
 
 
 def export(
@@ -233,6 +235,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _check_request(request: _Request, source: str, force: bool) -> None:
     check_precisions(request.precisions)
+    check_range(request.overrides.reduced_range, request.precisions)
     fp32.check_exporter(request.overrides.exporter)
     if request.checks.tune_on is not None and request.overrides.window is not None:
         raise ExportError("--window and --tune exclude each other: tuning chooses the window")
@@ -249,6 +252,16 @@ def check_precisions(precisions: Sequence[str]) -> None:
     unknown = sorted(set(precisions) - set(FILES))
     if unknown or not precisions:
         raise ExportError(f"precisions are {list(precisions)}: expected some of {', '.join(PRECISIONS)}")
+
+
+def check_range(reduced: bool, precisions: Sequence[str]) -> None:
+    """Refuse a range of int8 weights for a bundle without them.
+
+    Raises:
+        ExportError: int8 is not among the precisions.
+    """
+    if reduced and "int8" not in precisions:
+        raise ExportError(f"--reduced-range is for int8, and the bundle would hold {', '.join(precisions)}")
 
 
 def stages(progress: Progress, *, total: int) -> Progress:
@@ -289,6 +302,7 @@ def _build(loaded: Checkpoint, labels: LabelSet, folder: Path, request: _Request
         crf=loaded.crf,
         provenance=provenance(_timed(loaded, folder, request, window), config, overrides.exporter),
         whole_words=overrides.whole_words,
+        reduced_range=overrides.reduced_range and "int8" in request.made,
     )
     bundle.write_manifest()
     return bundle
@@ -304,7 +318,8 @@ def _write_graphs(loaded: Checkpoint, folder: Path, request: _Request, window: i
         stage(f"writing int8 ONNX, calibrated on {len(seen)} notes")
         inputs = feeds(Tokenizer(folder / "tokenizer.json"), [note.text for note in seen], window=window)
         with converting("int8"):
-            int8.write_int8(source, folder / FILES["int8"], inputs)
+            how = int8.Quantization(reduce_range=request.overrides.reduced_range)
+            int8.write_int8(source, folder / FILES["int8"], inputs, how=how)
     if "fp16" in request.made:
         stage("writing fp16 ONNX")
         with converting("fp16"):

@@ -49,6 +49,8 @@ def parser(commands: Sequence[str]) -> argparse.ArgumentParser:
     add("out", metavar="OUT", help="folder to make")
     kept = "keep only this; repeatable (default: fp32 and int8)"
     add("--precision", action="append", choices=tuple(FILES), help=kept)
+    seven = "let int8 weights keep to 7 bits, for processors without VNNI"
+    add("--reduced-range", action="store_true", help=seven)
     exporter = "what writes the fp32 graph (torch); optimum needs the extra of that name"
     add("--exporter", choices=EXPORTERS, default=EXPORTERS[0], help=exporter)
     add("--force", action="store_true", help="replace OUT where it exists")
@@ -137,6 +139,7 @@ def _export(options: argparse.Namespace) -> Bundle:
         aggregation=options.aggregation,
         exporter=options.exporter,
         whole_words=options.whole_words,
+        reduced_range=options.reduced_range,
     )
     precisions, checks = options.precision or ("fp32", "int8"), _checks(options)
     if options.prune is not None:

@@ -79,6 +79,7 @@ def run_text_export(
         scale=options.scale,
         pooling=options.pooling,
         normalize=options.normalize or None,
+        reduced_range=options.reduced_range,
     )
     return export_texts(
         options.checkpoint,

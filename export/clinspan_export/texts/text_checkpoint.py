@@ -34,6 +34,7 @@ class TextOverrides:
             the checkpoint was trained with, or the mean of probabilities.
         pooling: of an encoder without settings of its own: `mean`, `cls`, `max` or `last-four`.
         normalize: bring vectors to length 1, where the checkpoint does not say.
+        reduced_range: int8 weights keep to 7 bits, for processors without VNNI.
     """
 
     task: str | None = None
@@ -44,6 +45,7 @@ class TextOverrides:
     scale: str | None = None
     pooling: str | None = None
     normalize: bool | None = None
+    reduced_range: bool = False
 
 
 @dataclass(frozen=True, slots=True)

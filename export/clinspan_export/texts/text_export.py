@@ -22,6 +22,7 @@ from clinspan_export.exporter import (
     FILES,
     check_extra,
     check_precisions,
+    check_range,
     converting,
     keep,
     keep_tokenizer_files,
@@ -112,6 +113,7 @@ def export_texts(
     check_extra()
     target, checks, overrides = named(Path(out)), checks or TextChecks(), overrides or TextOverrides()
     check_precisions(precisions)
+    check_range(overrides.reduced_range, precisions)
     check_target(target, [source, *checks.files], force=force)
     made = [name for name in FILES if name in {"fp32", *precisions}]
     stage = stages(progress, total=4 + len(made) + bool(checks.tune_on))
@@ -172,6 +174,7 @@ def _build(
         window=checkpoint.window if overrides.window is None else overrides.window,
         overlap=overrides.overlap,
         max_window=max_content_tokens(config),
+        reduced_range=overrides.reduced_range and "int8" in made,
         provenance=provenance(loaded, config),
     )
 
@@ -200,7 +203,8 @@ def _write_graphs(
             for feed in text_feeds(Tokenizer(folder / "tokenizer.json"), seen)
         ]
         with converting("int8"):
-            int8.write_int8(fp32, folder / FILES["int8"], inputs)
+            how = int8.Quantization(reduce_range=bundle.reduced_range)
+            int8.write_int8(fp32, folder / FILES["int8"], inputs, how=how)
     if "fp16" in made:
         stage("writing fp16 ONNX")
         with converting("fp16"):

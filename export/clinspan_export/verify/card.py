@@ -162,13 +162,18 @@ def _origin(bundle: Bundle) -> Iterator[tuple[str, str]]:
         "sha256 of its weights": made.get("weights_sha256"),
         "architecture": f"{made.get('architecture', '')}, {made.get('parameters', 0):,} parameters",
         "left unused, as it was told": ", ".join(made.get("unused", ())),
-        "int8": str(made.get("quantization", "")).removeprefix("int8: ") if "int8" in bundle.models else "",
+        "int8": _int8(bundle) if "int8" in bundle.models else "",
         "exported": str(made.get("exported_at", ""))[:10],
         "with": ", ".join(f"{name} {version}" for name, version in versions.items()),
     }
     for name, value in rows.items():
         if value:
             yield name, _cell(value)
+
+
+def _int8(bundle: Bundle) -> str:
+    how = str(bundle.provenance.get("quantization", "")).removeprefix("int8: ")
+    return f"{how}, weights of 7 bits (reduced range)" if bundle.reduced_range else how
 
 
 def source_card(source: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from clinspan.bundle.tasks import ANSWERS, TOKEN_VECTORS, TOKENS, check_task, wi
 from clinspan.engine.cores import available_cores
 from clinspan.engine.model import Model
 from clinspan.engine.providers import Device
-from clinspan.engine.session import Session
+from clinspan.engine.session import Session, loses_products
 from clinspan.errors import BundleError, InputError
 from clinspan.options import as_path
 from clinspan.text.merge import Vectors, pool_tokens
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.text.windows import check
+
+_log = logging.getLogger(__name__)
 
 STARTER = Path(__file__).parents[1] / "starter"
 
@@ -132,6 +135,8 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
             provider_options=options.provider_options,
         )
 
+    if precision == "int8" and device.is_cpu and not bundle.reduced_range:
+        _warn_without_vnni()
     narrow = session(threads if device.shares_windows else 1)
     check_rows(bundle, precision, model_file.rows, tokenizer)
     check_answer(bundle, precision, narrow, tokenizer)
@@ -142,6 +147,16 @@ def load(origin: Origin, task: str = TOKENS) -> Loaded:
     return Loaded(
         bundle, model, tokenizer, precision, cores, replace(origin, sha256=sha256), options.max_characters
     )
+
+
+@cache
+def _warn_without_vnni() -> None:
+    """Say once in a process that int8 may answer differently here."""
+    if loses_products():
+        _log.warning(
+            "this processor has no VNNI, and sums of 8-bit products overflow on it: int8 finds a few spans otherwise than "
+            "elsewhere; precision='fp32', or a bundle that was exported with --reduced-range, does not"
+        )
 
 
 def _with_windows(bundle: Bundle, window: int | None, overlap: int | None) -> Bundle:

@@ -102,6 +102,7 @@ class Bundle:
         crf: its tables, for the labels in the order of the logits; None for a model without one.
         words: where words end, one of `clinspan.text.words.WORD_RULES`.
         whole_words: edges of spans follow the words of medication text, see `text/whole_words.py`.
+        reduced_range: int8 weights keep to 7 bits, so that sums of products fit on processors without VNNI.
         provenance, parity, evaluation, tuning: reports of the exporter, for people and tools to read.
         card: the model card as it was exported or signed; None where the bundle had no card. Its owner may have changed it since.
         verify: what of its files is checked before they are loaded, see `open_bundle`.
@@ -119,6 +120,7 @@ class Bundle:
     crf: Crf | None = None
     words: str = WORD_RULES[0]
     whole_words: bool = False
+    reduced_range: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
@@ -182,6 +184,7 @@ class Bundle:
             "aggregation": self.aggregation,
             **({"words": self.words} if task_of(self.head) == TOKENS else {}),
             **({"whole_words": True} if self.whole_words else {}),
+            **({"reduced_range": True} if self.reduced_range else {}),
             "tokenizer": _record(self.path, self.tokenizer),
             "models": {precision: _record(self.path, file) for precision, file in self.models.items()},
             **({} if self.card is None else {"card": _record(self.path, self.card)}),
@@ -289,6 +292,7 @@ def _from_manifest(folder: Path, content: bytes, verify: str) -> Bundle:
         crf=read_crf(data, head),
         words=data.text("words") if "words" in data.data else WORD_RULES[0],
         whole_words=data.get("whole_words", bool, False),
+        reduced_range=data.get("reduced_range", bool, False),
         provenance=data.get("provenance", dict, {}),
         parity=data.get("parity", dict, {}),
         evaluation=data.get("evaluation", dict, {}),
