@@ -157,6 +157,10 @@ def test_a_cda_document_is_its_narrative(name: str, read: Read) -> None:
         ('<!DOCTYPE x [<!ENTITY a "b">]><ClinicalDocument/>', "may define entities without end"),
         ("<ClinicalDocument><title>aspirin</ClinicalDocument>", "not well-formed XML at line 1"),
         (
+            f"<ClinicalDocument><text>{'<p>' * 5000}aspirin{'</p>' * 5000}</text></ClinicalDocument>",
+            "nested deeper than any document needs",
+        ),
+        (
             "<ClinicalDocument><component><nonXMLBody><text>aGk=</text></nonXMLBody></component></ClinicalDocument>",
             "another format",
         ),
@@ -166,6 +170,18 @@ def test_other_xml_is_refused(text: str, said: str) -> None:
     """With the way to go on."""
     with pytest.raises(InputError, match=said):
         markup.cda_text(text, "n.xml")
+
+
+def test_marked_sections_are_comments_as_in_a_browser() -> None:
+    """Word writes them; the parser of the standard library raises an error that quotes them."""
+    page = "<html><p>Takes <![if gte mso 9]>aspirin<![endif]>.</p><p>No <![foo[ x ]]>fever.</p></html>"
+    assert markup.html_text(page, "n.html") == "Takes aspirin.\nNo fever."
+
+
+def test_a_table_of_empty_cells_is_read_in_one_walk() -> None:
+    """What it takes grows with its cells, and not with their square: a hundred thousand would take minutes."""
+    page = f"<table><tr>{'<td></td>' * 100_000}<td>fever</td></tr></table>"
+    assert markup.html_text(page, "n.html") == "fever"
 
 
 @pytest.mark.parametrize("name", ["n.html", "n.htm", "n.txt"])

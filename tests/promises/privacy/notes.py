@@ -111,6 +111,7 @@ STRUCTURED: dict[str, dict[str, str]] = {
         "damaged": f"<ClinicalDocument>{NOTE}",
         "other": f"<note>{NOTE}</note>",
         "no text": f'<ClinicalDocument id="{NOTE}"/>',
+        "deep": f"<ClinicalDocument><text>{'<p>' * 5000}{NOTE}{'</p>' * 5000}</text></ClinicalDocument>",
         "body": f"<ClinicalDocument><nonXMLBody>{NOTE}</nonXMLBody></ClinicalDocument>",
     },
 }

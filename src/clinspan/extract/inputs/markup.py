@@ -64,6 +64,10 @@ class _Text(HTMLParser):
         if tag in BLOCKS or tag in _CELLS:
             self.parts.append("\n" if tag in BLOCKS else "\t")
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Pass over `<![...`, which browsers take for a comment and HTMLParser for an error that quotes it."""
+        return self.parse_bogus_comment(i)
+
     def handle_data(self, data: str) -> None:
         if not self.hidden and not self.in_title:
             self.parts.append(data if self.kept else re.sub(r"\s+", " ", data))
@@ -73,8 +77,8 @@ def cda_text(markup: str, where: str) -> str:
     """Read the text of a C-CDA document: titles and narrative of its sections; coded entries are not text.
 
     Raises:
-        InputError: it is not well-formed XML, not a C-CDA document, holds no text, or its body is a document in another
-            format.
+        InputError: it is not well-formed XML, not a C-CDA document, nested too deep, holds no text, or its body is a document in
+            another format.
     """
     if re.search(r"<!(DOCTYPE|ENTITY)", markup):
         raise InputError(
@@ -94,7 +98,11 @@ def cda_text(markup: str, where: str) -> str:
         )
     if any(_name(element) == "nonXMLBody" for element in root.iter()):
         raise InputError(f"{where}: the body of this C-CDA document is in another format: take it out first")
-    return _some(_tidy(list(_narrative(root))), where)
+    try:
+        return _some(_tidy(list(_narrative(root))), where)
+    except RecursionError:
+        pass
+    raise InputError(f"{where}: elements nested deeper than any document needs: not read")
 
 
 def _narrative(element: ElementTree.Element) -> Iterator[str]:
@@ -127,8 +135,8 @@ def _name(element: ElementTree.Element) -> str:
 
 def _tidy(parts: list[str]) -> str:
     """Join parts without whitespace at the ends of lines and without empty lines."""
-    text = re.sub(r"[ \t\xa0]*\n\s*", "\n", re.sub(r" {2,}", " ", "".join(parts)))
-    return re.sub(r"\t+(?=\n|$)", "", text).strip()
+    text = re.sub(r" {2,}", " ", "".join(parts))
+    return "\n".join(line for part in text.split("\n") if (line := part.strip()))
 
 
 def rtf_text(markup: str, where: str) -> str:
