@@ -84,7 +84,7 @@ def test_tables_have_the_rows_that_onnx_reads(onnx: Any) -> None:
         if node.op_type == "Gather" and node.input[1] == "input_ids"
     }
     assert scan(path.read_bytes()).rows == rows
-    assert set(rows.values()) == {30522}
+    assert set(rows.values()) == {30523}
     assert set(scan(path.read_bytes()).external.values()) == {"model_int8.onnx_data"}
 
 
