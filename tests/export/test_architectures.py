@@ -150,7 +150,8 @@ def test_optimum_writes_the_same_model(case: Case, tmp_path: Path) -> None:
     assert "optimum-onnx" in bundle.provenance["versions"]
     for one, exporter in ((case.bundle, "torch"), (bundle, "optimum")):
         report = (one.path / "report.html").read_text(encoding="utf-8")
-        assert f"graph written by {exporter} from\ntransformers 4.57" in report
+        assert "transformers 4.57" in report
+        assert f"the graph by {exporter}" in report
     ours, theirs = (
         Recognizer.load(one.path, precision="fp32").token_logits(SHORT) for one in (case.bundle, bundle)
     )

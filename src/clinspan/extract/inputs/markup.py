@@ -19,6 +19,8 @@ BLOCKS = {
     "title", "tr", "ul",
 }  # fmt: skip
 _CELLS = {"td", "th"}
+# Levels of elements that are read; a document of a few dozen is a deep one.
+_DEEPEST = 200
 # What a browser does not show. The rest of a head holds no text, and its end tag may be missing.
 _HIDDEN = {"script", "style", "template", "noscript"}
 
@@ -98,11 +100,17 @@ def cda_text(markup: str, where: str) -> str:
         )
     if any(_name(element) == "nonXMLBody" for element in root.iter()):
         raise InputError(f"{where}: the body of this C-CDA document is in another format: take it out first")
-    try:
-        return _some(_tidy(list(_narrative(root))), where)
-    except RecursionError:
-        pass
-    raise InputError(f"{where}: elements nested deeper than any document needs: not read")
+    if _depth(root) > _DEEPEST:
+        raise InputError(f"{where}: elements nested deeper than any document needs: not read")
+    return _some(_tidy(list(_narrative(root))), where)
+
+
+def _depth(root: ElementTree.Element) -> int:
+    """Count the levels of elements."""
+    levels, level = 0, [root]
+    while level:
+        levels, level = levels + 1, [child for element in level for child in element]
+    return levels
 
 
 def _narrative(element: ElementTree.Element) -> Iterator[str]:
