@@ -179,7 +179,7 @@ def test_marked_sections_are_comments_as_in_a_browser() -> None:
 
 
 def test_a_table_of_empty_cells_is_read_in_one_walk() -> None:
-    """What it takes grows with its cells, and not with their square: a hundred thousand would take minutes."""
+    """Its time grows with the cells, and not with their square: a hundred thousand would take minutes."""
     page = f"<table><tr>{'<td></td>' * 100_000}<td>fever</td></tr></table>"
     assert markup.html_text(page, "n.html") == "fever"
 
