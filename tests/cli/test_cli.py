@@ -164,7 +164,7 @@ BAD_FILES = {
     "empty": ("note.txt", b"", 1, "empty"),
     "jsonl-empty": ("notes.jsonl", b"\n\n", 1, "empty"),
     "jsonl-broken": ("notes.jsonl", f'{{"text": "{SECRET}'.encode(), 1, "line 1: not valid JSON"),
-    "jsonl-list": ("notes.jsonl", f'["{SECRET}"]'.encode(), 1, "JSON object"),
+    "jsonl-list": ("notes.jsonl", f'[["{SECRET}"]]'.encode(), 1, "item 1: a list"),
     "jsonl-no-text": ("notes.jsonl", f'{{"note": "{SECRET}"}}'.encode(), 1, "'text' is missing"),
     "jsonl-number": ("notes.jsonl", b'{"text": 5}', 1, "expected a string"),
     "jsonl-twice": ("notes.jsonl", f'{{"text": "{SECRET}", "text": ""}}'.encode(), 1, "a key is given twice"),
