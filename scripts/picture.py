@@ -3,7 +3,7 @@
 
     scripts/picture.py
 
-The picture carries the hash of the HTML that it shows, by which tests/docs/test_picture.py knows an old one.
+The picture carries the hash of the HTML that it shows, by which tests/docs/test_site.py knows an old one.
 """
 
 from __future__ import annotations

@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.example_notes import texts
-from tests.support.marked_note import NOTE, spans
+from tests.support.marked_note import NOTE, RECORDED, SCHEDULES, spans
 
 from clinspan import Recognizer, Span
 from clinspan.clinical.records import Regimen
 from clinspan.interop import fhir
 from clinspan.interop.fhir.dosage import dosage
 
-RECORDED = "2030-01-31T12:00:00Z"
 models = pytest.importorskip("fhir.resources.R4B.bundle")
 dosages = pytest.importorskip("fhir.resources.R4B.dosage")
 
@@ -41,17 +40,7 @@ def test_the_models_take_what_the_starter_finds(number: int, starter: Recognizer
 
 @settings(max_examples=300, deadline=None)
 @given(
-    frequency=st.sampled_from(
-        [
-            "q6-8h prn pain",
-            "every other day",
-            "30 minutes before meals",
-            "MWF at 8 am",
-            "at bedtime",
-            "x 3 doses",
-            "once",
-        ]
-    ),
+    frequency=st.sampled_from(SCHEDULES),
     duration=st.sampled_from(["for 7 days", "7-10 days", "for two weeks", "until review"]),
     dose=st.sampled_from(["1 tablet", "1-2 tablets", "0.5 mL", "two puffs", "10"]),
 )

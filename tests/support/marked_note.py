@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from clinspan import Span
 
+# When a bundle says that it was written, and schedules of every shape that FHIR has a field for.
+RECORDED = "2030-01-31T12:00:00Z"
+SCHEDULES = [
+    "q6-8h prn pain",
+    "every other day",
+    "30 minutes before meals",
+    "MWF at 8 am",
+    "at bedtime",
+    "x 3 doses",
+    "once",
+    "BID",
+    "twice weekly",
+]
+
 NOTE = (
     "Takes aspirin 81 mg tablet by mouth 1 tablet twice daily for 7 days for chest pain.\n"
     "Denies fever. Possible pneumonia. History of asthma. Return if vomiting occurs.\n"

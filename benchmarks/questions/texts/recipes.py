@@ -49,13 +49,18 @@ def command(name: str, corpora: Path, out: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Train the models that are named, or all, one after the other."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.questions.texts.recipes", description=__doc__)
+def parse(arguments: Sequence[str], program: str, about: str | None) -> argparse.Namespace:
+    """Read the command line of a program that trains the models of the recipes: `corpora`, `out` and `names`."""
+    parser = argparse.ArgumentParser(prog=program, description=about)
     parser.add_argument("corpora", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECIPES))
-    options = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Train the models that are named, or all, one after the other."""
+    options = parse(arguments, "python -m benchmarks.questions.texts.recipes", __doc__)
     return max(
         clinspan_export(command(name, options.corpora, options.out)) for name in options.names or RECIPES
     )

@@ -7,7 +7,6 @@ The base, the epochs, the rate, the seed and the choice of the best epoch on dev
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, get_linear_schedule_with_warmup
 
-from benchmarks.questions.texts.recipes import RECIPES, Recipe
+from benchmarks.questions.texts.recipes import RECIPES, Recipe, parse
 from clinspan.documents.labelled import LabelledText, read_labelled
 from clinspan_export.texts.thresholds import best_threshold
 from clinspan_export.train.recipe import default_base
@@ -127,11 +126,7 @@ def probabilities(model: Any, tokenizer: Any, rows: Sequence[LabelledText]) -> n
 
 def main(arguments: Sequence[str]) -> int:
     """Train the models that are named, or all, one after the other."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.questions.texts.usual", description=__doc__)
-    parser.add_argument("corpora", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECIPES))
-    options = parser.parse_args(arguments)
+    options = parse(arguments, "python -m benchmarks.questions.texts.usual", __doc__)
     torch.set_num_threads(1)
     for name in options.names or RECIPES:
         print(f"{name}: {train(RECIPES[name], options.corpora, options.out / name)}")

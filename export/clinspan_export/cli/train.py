@@ -43,11 +43,17 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch-tokens", type=int, default=1024, help="tokens per step, padding included (1024)")
     add("--window", type=int, default=DEFAULT_WINDOW, help=f"tokens per window ({DEFAULT_WINDOW})")
     add("--patience", type=int, default=4, help="epochs without a better score before stopping (4)")
-    add("--seed", type=int, default=0, help="start of all random numbers (0)")
     add("--line-ends", action="store_true", help="a token for the line end, where the tokenizer drops it")
+    add_run_flags(parser)
+    add_reading_flags(parser)
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what every training on a machine has: `--seed`, `--device` and `--threads`."""
+    add = parser.add_argument
+    add("--seed", type=int, default=0, help="start of all random numbers (0)")
     add("--device", default="cpu", help="cpu or cuda (cpu)")
     add("--threads", type=int, help="cores to use (default: all)")
-    add_reading_flags(parser)
 
 
 def _plan(options: argparse.Namespace) -> TrainingPlan:

@@ -10,6 +10,7 @@ from clinspan.documents.label_scores.label_report import as_table
 from clinspan.documents.labelled import holds_labels
 from clinspan.text.merge import MERGES, SCALES
 from clinspan_export.cli.export import say
+from clinspan_export.cli.train import add_run_flags
 from clinspan_export.train.text_recipe import TextPlan, train_texts, train_texts_bundle
 from clinspan_export.train.text_settings import TextOutcome, TextSettings
 
@@ -61,9 +62,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--window", type=int, default=190, help="tokens per window (190)")
     add("--patience", type=int, default=4, help="epochs without a better score before stopping (4)")
     add("--class-weights", action="store_true", help="give rare labels more weight")
-    add("--seed", type=int, default=0, help="start of all random numbers (0)")
-    add("--device", default="cpu", help="cpu or cuda (cpu)")
-    add("--threads", type=int, help="cores to use (default: all)")
+    add_run_flags(parser)
 
 
 def _plan(options: argparse.Namespace) -> TextPlan:

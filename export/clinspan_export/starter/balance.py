@@ -17,13 +17,11 @@ import torch
 from transformers import AutoModelForTokenClassification
 
 from clinspan.documents.document import Document
-from clinspan.pipeline import Cutting, Ids, Logits, RunWindow, find_spans
-from clinspan.text.decode import label_table
-from clinspan.text.labels import detect
+from clinspan.pipeline import Ids, Logits, RunWindow
 from clinspan.text.tokenizer import Tokenizer
 from clinspan_export.quiet import Progress
 from clinspan_export.starter.sources import CLINICAL, LABELS
-from clinspan_export.train.finetune import exact_f1
+from clinspan_export.train.finetune import exact_f1, read_spans
 from clinspan_export.train.windows import bio_classes
 from clinspan_export.verify.compare import run_torch
 
@@ -61,10 +59,11 @@ def temper(checkpoint: Path, documents: Sequence[Document], *, window: int, prog
     Which spans are found does not change: dividing all logits of a token leaves the best label the best.
     """
     model = AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
-    run = cache_runs(partial(run_torch, model, Tokenizer(checkpoint / "tokenizer.json")))
+    tokenizer = Tokenizer(checkpoint / "tokenizer.json")
+    run = cache_runs(partial(run_torch, model, tokenizer))
     losses = {}
     for temperature in _TEMPERATURES:
-        losses[temperature] = _log_loss(checkpoint, documents, run, window, temperature)
+        losses[temperature] = _log_loss(run, tokenizer, documents, window, temperature)
         progress(f"temperature {temperature}: log loss of spans {losses[temperature]:.4f}")
     best = min(losses, key=lambda temperature: losses[temperature])
     with torch.no_grad():
@@ -88,21 +87,12 @@ def cache_runs(run: RunWindow) -> RunWindow:
 
 
 def _log_loss(
-    checkpoint: Path, documents: Sequence[Document], run: RunWindow, window: int, temperature: float
+    run: RunWindow, tokenizer: Tokenizer, documents: Sequence[Document], window: int, temperature: float
 ) -> float:
-    tokenizer = Tokenizer(checkpoint / "tokenizer.json")
-    table = label_table(detect(bio_classes(LABELS), scheme="BIO", outside="O"))
     losses = []
-    for document in documents:
+    cooled = read_spans(lambda ids: run(ids) / np.float32(temperature), tokenizer, documents, LABELS, window)
+    for document, spans in zip(documents, cooled, strict=True):
         gold = {(entity.start, entity.end, entity.label) for entity in document.entities}
-        spans = find_spans(
-            document.text,
-            tokenizer,
-            lambda ids: run(ids) / np.float32(temperature),
-            Cutting(window),
-            table,
-            aggregation="first",
-        )
         for span in spans:
             sure = min(max(span.score, _LEAST), 1 - _LEAST)
             right = (span.start, span.end, span.label) in gold

@@ -13,7 +13,7 @@ import numpy as np
 from clinspan.documents.document import Document
 from clinspan.documents.find import find
 from clinspan.documents.formats import jsonl
-from clinspan.documents.label_scores.measures import reliability_of
+from clinspan.documents.label_scores.measures import calibration_error_of, reliability_of
 from clinspan.documents.scores import Evaluation, compare, evaluate
 from clinspan.recognizer import Recognizer
 from clinspan_export.starter.notes import annotated_notes
@@ -125,9 +125,8 @@ def calibration(bundle: Path, documents: Sequence[Document]) -> dict[str, Any]:
             sure += [span.score for span in spans]
             right += [(span.start, span.end, span.label) in gold for span in spans]
     bins = reliability_of(np.array(sure), np.array(right))
-    error = sum(one.count * abs(one.sure - one.right) for one in bins) / len(sure)
     return {
-        "calibration_error": round(error, 4),
+        "calibration_error": round(calibration_error_of(bins), 4),
         "bins": [[round(one.sure, 3), round(one.right, 3), one.count] for one in bins],
     }
 

@@ -30,8 +30,8 @@ from clinspan.documents.document import Document
 from clinspan.documents.find import entities
 from clinspan.documents.scores import evaluate
 from clinspan.errors import InputError
-from clinspan.pipeline import Cutting, find_spans
-from clinspan.text.decode import label_table
+from clinspan.pipeline import Cutting, RunWindow, find_spans
+from clinspan.text.decode import Span, label_table
 from clinspan.text.labels import detect
 from clinspan.text.tokenizer import Tokenizer
 from clinspan.textfiles import write_whole
@@ -246,13 +246,20 @@ def exact_f1(
 ) -> float:
     """Exact-span micro F1, read as the runtime reads, over the labels that each document's annotators looked for."""
     model.eval()
-    table = label_table(detect(bio_classes(labels), scheme="BIO", outside="O"))
-    run, cutting = partial(run_torch, model, tokenizer), Cutting(window)
-    found = []
-    for document in documents:
-        spans = find_spans(document.text, tokenizer, run, cutting, table, aggregation="first")
-        found.append(entities(spans))
+    found = [
+        entities(spans)
+        for spans in read_spans(partial(run_torch, model, tokenizer), tokenizer, documents, labels, window)
+    ]
     return evaluate(documents, found, labels=labels, resamples=0).micro["exact"].f1
+
+
+def read_spans(
+    run: RunWindow, tokenizer: Tokenizer, documents: Sequence[Document], labels: Sequence[str], window: int
+) -> Iterator[list[Span]]:
+    """Find the spans of each document as the runtime does, with logits of a BIO scheme over `labels` from `run`."""
+    table = label_table(detect(bio_classes(labels), scheme="BIO", outside="O"))
+    for document in documents:
+        yield find_spans(document.text, tokenizer, run, Cutting(window), table, aggregation="first")
 
 
 def _restore(run: _Run, out: Path) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,22 +30,17 @@ def _checkpoint(folder: Path) -> Path:
 
 
 def _read(checkpoint: Path) -> list[tuple[int, int, str, float]]:
-    from functools import partial
-
     from transformers import AutoModelForTokenClassification
 
-    from clinspan.pipeline import Cutting, find_spans
-    from clinspan.text.decode import label_table
-    from clinspan.text.labels import detect
     from clinspan.text.tokenizer import Tokenizer
+    from clinspan_export.starter.sources import LABELS
+    from clinspan_export.train.finetune import read_spans
     from clinspan_export.verify.compare import run_torch
 
     model = AutoModelForTokenClassification.from_pretrained(checkpoint).eval()
-    names = list(json.loads((checkpoint / "config.json").read_text())["id2label"].values())
     tokenizer = Tokenizer(checkpoint / "tokenizer.json")
-    spans = find_spans(
-        _TEXT, tokenizer, partial(run_torch, model, tokenizer), Cutting(100), label_table(detect(names)), aggregation="first"
-    )  # fmt: skip
+    run = partial(run_torch, model, tokenizer)
+    (spans,) = read_spans(run, tokenizer, [Document("one", _TEXT, ())], LABELS, 100)
     return [(span.start, span.end, span.label, span.score) for span in spans]
 
 

@@ -118,7 +118,7 @@ def measure_labels(
         macro_f1=float(np.mean([one.f1 for one in labels.values()])),
         macro_auroc=_mean([one.auroc for one in labels.values()]),
         macro_average_precision=_mean([one.average_precision for one in labels.values()]),
-        calibration_error=sum(one.count * abs(one.sure - one.right) for one in bins) / len(sure),
+        calibration_error=calibration_error_of(bins),
         intervals=_intervals(truth, chosen, right, resamples, seed) if resamples and len(truth) > 1 else {},
         labels=labels,
         confusions=(truth.astype(np.int64).T @ chosen.astype(np.int64)) if single else None,
@@ -186,6 +186,11 @@ def reliability_of(sure: Floats, right: Flags) -> tuple[Bin, ...]:
         if here.any():
             found.append(Bin(float(sure[here].mean()), float(right[here].mean()), int(here.sum())))
     return tuple(found)
+
+
+def calibration_error_of(bins: Sequence[Bin]) -> float:
+    """Mean distance of the bins from the truth, each weighed by its count."""
+    return sum(one.count * abs(one.sure - one.right) for one in bins) / sum(one.count for one in bins)
 
 
 def measure_numbers(truth: Floats, found: Floats) -> dict[str, float]:
